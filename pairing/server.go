@@ -1,0 +1,167 @@
+package pairing
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"channelserver/geo"
+	"channelserver/logs"
+	"channelserver/relay"
+)
+
+// pathV1 is where version 1 is served: alone or with a slash it mints a channel, with a slash and
+// an id it joins one.
+const pathV1 = "/v1/ws"
+
+// Options are the choices that an operator makes for a Server. Zero durations and sizes turn off
+// what they bound, but for WriteTimeout.
+type Options struct {
+	ClientTimeout     time.Duration // a connection from which no frame came for this long is closed
+	HeartbeatInterval time.Duration // idle time after which a ping is sent
+	WriteTimeout      time.Duration // how long a peer may refuse to read; 0 is 10 s
+	MaxMessageSize    int           // octets of one message
+	RequireBase64     bool          // refuse messages that are not URL-safe base64
+	AllowedOrigins    []string      // see OriginAllowed
+}
+
+// A Server is the HTTP handler that upgrades connections to WebSockets and seats them in channels.
+// Create one with NewServer. Its methods may be called at the same time.
+type Server struct {
+	hub      *relay.Hub // static, like all down to upgrader
+	locator  *geo.Locator
+	observer relay.Observer
+	log      *slog.Logger
+	ids      logs.IDHasher
+	options  Options
+	upgrader websocket.Upgrader
+
+	buffers  pool     // for messages read, frames rendered and octets to send
+	registry registry // the open connections
+}
+
+// NewServer returns a Server for the channels of the hub. Run its Sweep beside it.
+func NewServer(hub *relay.Hub, locator *geo.Locator, observer relay.Observer, log *slog.Logger, options Options) *Server {
+	if options.WriteTimeout == 0 {
+		options.WriteTimeout = 10 * time.Second
+	}
+	s := &Server{
+		hub: hub, locator: locator, observer: observer, log: log, ids: logs.NewIDHasher(), options: options,
+		upgrader: websocket.Upgrader{
+			ReadBufferSize:  1024, // kept for the life of a connection
+			WriteBufferSize: 1024,
+			WriteBufferPool: new(sync.Pool),
+			CheckOrigin:     func(*http.Request) bool { return true }, // checked before
+			Error:           refuseUpgrade,
+		},
+	}
+	return s
+}
+
+// Handles tells whether a path is this server's.
+func Handles(path string) bool {
+	return path == pathV1 || strings.HasPrefix(path, pathV1+"/")
+}
+
+// ServeHTTP upgrades the connection and seats it in a new channel or in the one that the path
+// names. Without an upgrade it answers 426, for an origin that is not allowed 403, for a new channel
+// while the hub drains 503. What depends on the channel is refused after the upgrade, with a close
+// code, because a browser's code cannot see an HTTP status.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !websocket.IsWebSocketUpgrade(r) {
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		http.Error(w, "This address speaks WebSocket only (RFC 6455); connect with ws:// or wss://.", http.StatusUpgradeRequired)
+		return
+	}
+	if !OriginAllowed(s.options.AllowedOrigins, r.Header.Values("Origin")) {
+		http.Error(w, "Pages of this origin may not connect here; the operator can add it to allowed_origins.", http.StatusForbidden)
+		return
+	}
+	seat, request := s.seat(r.URL.Path)
+	s.observer.Requested(request)
+	if request == relay.RequestNew && s.hub.Draining() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "This server is being replaced and opens no new channels; try again.", http.StatusServiceUnavailable)
+		return
+	}
+
+	sender := s.locator.Sender(r)
+	hijacker := &hijacker{ResponseWriter: w, server: s}
+	ws, err := s.upgrader.Upgrade(hijacker, r, nil)
+	if err != nil {
+		return // answered by refuseUpgrade, or the client is gone
+	}
+	c := newConn(s, ws, hijacker.socket, sender.Addr)
+	member, refused := seat(sender.Addr, newCard(sender), c)
+	c.member = member
+	s.registry.add(c)
+	// The reader gets a goroutine of its own, so that what net/http and the upgrade have used,
+	// their stack above all, is free again.
+	go c.serve(refused)
+}
+
+// Wait waits until all connections are closed or ctx is done.
+func (s *Server) Wait(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for s.registry.count() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// seat returns what takes the seat that a path asks for, and the kind of the request.
+func (s *Server) seat(path string) (seat func(addr netip.Addr, card any, peer relay.Peer) (*relay.Member, relay.Reason), request relay.Request) {
+	text := strings.TrimPrefix(strings.TrimPrefix(path, pathV1), "/")
+	if text == "" {
+		return s.hub.Create, relay.RequestNew
+	}
+	id, err := relay.ParseID(text)
+	if err != nil {
+		return func(netip.Addr, any, relay.Peer) (*relay.Member, relay.Reason) {
+			return nil, relay.BadChannelID
+		}, relay.RequestBadID
+	}
+	return func(addr netip.Addr, card any, peer relay.Peer) (*relay.Member, relay.Reason) {
+		return s.hub.Join(id, addr, card, peer)
+	}, relay.RequestExisting
+}
+
+// refuseUpgrade answers a request whose handshake is wrong (RFC 6455 section 4.2).
+func refuseUpgrade(w http.ResponseWriter, r *http.Request, status int, reason error) {
+	if r.Header.Get("Sec-Websocket-Version") != "13" {
+		w.Header().Set("Sec-Websocket-Version", "13") // section 4.4
+		status = http.StatusUpgradeRequired
+	}
+	http.Error(w, "This is not a WebSocket handshake: "+strings.TrimPrefix(reason.Error(), "websocket: "), status)
+}
+
+// A hijacker hands the connection under a request over as a socket.
+type hijacker struct {
+	http.ResponseWriter
+	server *Server
+	socket *socket
+}
+
+// Hijack is called by the upgrader.
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, errors.New("this connection cannot be upgraded")
+	}
+	h.socket = newSocket(conn, h.server.options.WriteTimeout, int64(h.server.options.MaxMessageSize), &h.server.buffers)
+	return h.socket, buffers, nil
+}

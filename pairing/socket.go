@@ -1,0 +1,196 @@
+package pairing
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"channelserver/relay"
+)
+
+// A socket is a connection whose Write never waits for the peer. What the kernel does not take at
+// once is kept, and a goroutine is started that waits until it has taken it or the time is up;
+// until then the socket is busy, and ready says so.
+//
+// Between hold and release, writes gather and then leave together.
+//
+// Read passes what it reads through the gate.
+type socket struct {
+	net.Conn                             // static
+	try      func(p []byte) (int, error) // writes what can be written at once; nil where there is no such way; static; guarded by mu
+	timeout  time.Duration               // how long the peer may take to read what is kept; static
+	buffers  *pool                       // static
+	resume   func()                      // called when a socket that was found busy is ready again; static
+	fail     func(why relay.Reason)      // called when the goroutine could not write; static
+	start    time.Time                   // static
+	heard    atomic.Int64                // when the last frame was complete, in nanoseconds since start
+	gate     gate                        // owned by the reader
+
+	mu      sync.Mutex
+	out     *[]byte // taken from Write and not yet by the kernel, nil when nothing is; guarded by mu, like all below
+	held    bool    // between hold and release
+	busy    bool    // the goroutine is waiting for the peer
+	wanted  bool    // somebody found the socket busy
+	backlog int     // octets of control frames taken while busy
+	err     error   // what ended writing
+}
+
+// maxBacklog is how many octets of control frames a socket takes while its peer reads nothing:
+// enough for pings and a close frame, not for the answers to a flood of pings.
+const maxBacklog = 4 << 10
+
+var errBacklog = errors.New("the peer sends but does not read")
+
+// A violation is the error that Read returns where the gate stops a client.
+type violation relay.Reason
+
+func (v violation) Error() string { return relay.Reason(v).String() }
+
+// newSocket wraps a connection. It is held, so that the answer to the handshake leaves together
+// with the first frame.
+func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *pool) *socket {
+	return &socket{
+		Conn:    conn,
+		try:     tryWriter(conn),
+		timeout: timeout,
+		buffers: buffers,
+		start:   time.Now(),
+		gate:    gate{maxMessage: maxMessage},
+		held:    true,
+	}
+}
+
+// Read reads what the gate lets pass; where it stops, it returns a violation.
+func (s *socket) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	n, frames, why := s.gate.scan(p[:n])
+	if frames > 0 {
+		s.heard.Store(int64(time.Since(s.start)))
+	}
+	if why != relay.None {
+		return n, violation(why)
+	}
+	return n, err
+}
+
+// times returns now, and when the last frame was complete, both since start.
+func (s *socket) times() (now, heard time.Duration) {
+	heard = time.Duration(s.heard.Load())
+	return time.Since(s.start), heard
+}
+
+// abort shuts the socket at once, and lets go of what the kernel still has for the peer.
+func (s *socket) abort() {
+	if tcp, ok := s.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	s.Conn.Close()
+}
+
+// Write takes all of p, or returns the error that has ended writing. It may be called at any time.
+func (s *socket) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return 0, s.err
+	}
+	if s.busy && !s.held {
+		if s.backlog += len(p); s.backlog > maxBacklog {
+			s.err = errBacklog
+			return 0, s.err
+		}
+	}
+	if s.out == nil {
+		s.out = s.buffers.get()
+	}
+	*s.out = append(*s.out, p...)
+	if !s.held {
+		s.pushLocked()
+	}
+	return len(p), s.err
+}
+
+// SetWriteDeadline does nothing: the socket has a time limit of its own.
+func (s *socket) SetWriteDeadline(time.Time) error { return nil }
+
+// ready tells whether the socket would take a batch of frames now. When it would not, resume is
+// called once it does.
+func (s *socket) ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wanted = s.busy
+	return !s.busy
+}
+
+// hold makes the writes that follow gather until release.
+func (s *socket) hold() {
+	s.mu.Lock()
+	s.held = true
+	s.mu.Unlock()
+}
+
+// release sends what has gathered. It returns the error that has ended writing, if one has.
+func (s *socket) release() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = false
+	s.pushLocked()
+	return s.err
+}
+
+// pushLocked gives the kernel what it takes at once and starts the goroutine for the rest.
+func (s *socket) pushLocked() {
+	if s.out == nil || s.busy || s.err != nil {
+		return
+	}
+	if s.try != nil {
+		n, err := s.try(*s.out)
+		if err != nil {
+			s.err = err
+			return
+		}
+		if n == len(*s.out) {
+			s.buffers.put(s.out)
+			s.out = nil
+			return
+		}
+		*s.out = append((*s.out)[:0], (*s.out)[n:]...)
+	}
+	s.busy = true
+	go s.wait()
+}
+
+// wait writes what is kept, waiting for the peer, until nothing is.
+func (s *socket) wait() {
+	for {
+		s.mu.Lock()
+		out := s.out
+		s.out = nil
+		if out == nil {
+			s.busy = false
+			s.backlog = 0
+			wanted := s.wanted
+			s.wanted = false
+			s.mu.Unlock()
+			if wanted {
+				s.resume()
+			}
+			return
+		}
+		s.mu.Unlock()
+
+		s.Conn.SetWriteDeadline(time.Now().Add(s.timeout))
+		_, err := s.Conn.Write(*out)
+		s.Conn.SetWriteDeadline(time.Time{}) // try minds it too
+		s.buffers.put(out)
+		if err != nil {
+			s.mu.Lock()
+			s.err = err
+			s.mu.Unlock()
+			s.fail(failure(err))
+			return
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package pairing
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+
+	"channelserver/geo"
+	"channelserver/relay"
+)
+
+// A card is the note that a member carries in the hub: what its peers are told about it.
+type card struct {
+	sender []byte // the sender object of version 1, rendered once
+}
+
+// senderJSON has the keys of sender metadata (docs/protocol.md section 1); unknown ones are left out.
+type senderJSON struct {
+	UserAgent string `json:"ua,omitempty"`
+	Remote    string `json:"remote,omitempty"`
+	City      string `json:"city,omitempty"`
+	Region    string `json:"region,omitempty"`
+	Country   string `json:"country,omitempty"`
+}
+
+func newCard(s geo.Sender) *card {
+	sender := senderJSON{UserAgent: s.UserAgent, City: s.Place.City, Region: s.Place.Region, Country: s.Place.Country}
+	if s.Addr.IsValid() {
+		sender.Remote = s.Addr.String()
+	}
+	rendered, _ := json.Marshal(sender) // strings only: it cannot fail
+	return &card{sender: rendered}
+}
+
+// appendLink appends the first frame that a member gets (docs/protocol.md section 2).
+func appendLink(dst []byte, id relay.ID) []byte {
+	text := id.String()
+	dst = append(dst, `{"link":"`+pathV1+`/`...)
+	dst = append(dst, text...)
+	dst = append(dst, `","channelid":"`...)
+	dst = append(dst, text...)
+	return append(dst, `"}`...)
+}
+
+// appendEnvelope appends the frame in which a message reaches a member of version 1. The body of
+// an entry is the message as a JSON string.
+func appendEnvelope(dst []byte, e *relay.Entry) []byte {
+	dst = append(dst, `{"message":`...)
+	dst = append(dst, e.Body...)
+	dst = append(dst, `,"sender":`...)
+	dst = append(dst, e.From.Card.(*card).sender...)
+	return append(dst, '}')
+}
+
+// quote returns valid UTF-8 as a JSON string (RFC 8259 section 7), in a slice of its own. What
+// clients send is base64 as a rule, which needs no escapes and is copied; all else is left to
+// encoding/json.
+func quote(text []byte) []byte {
+	plain := true
+	for _, c := range text {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			plain = false
+			break
+		}
+	}
+	if plain {
+		body := make([]byte, 0, len(text)+2)
+		body = append(body, '"')
+		body = append(body, text...)
+		return append(body, '"')
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(string(text)) // a string: it cannot fail
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n"))
+}
+
+// isBase64URL tells whether text is URL-safe base64 (RFC 4648 section 5), padded or not, in one
+// line.
+func isBase64URL(text []byte) bool {
+	if bytes.ContainsAny(text, "\r\n") { // which the decoder would skip
+		return false
+	}
+	encoding := base64.RawURLEncoding
+	if bytes.HasSuffix(text, []byte("=")) {
+		encoding = base64.URLEncoding
+	}
+	_, err := encoding.Decode(make([]byte, encoding.DecodedLen(len(text))), text)
+	return err == nil
+}

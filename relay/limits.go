@@ -1,0 +1,60 @@
+package relay
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Limits bound one channel. They are plain values; the zero value of a field turns that limit
+// off, and the zero Limits limit nothing.
+type Limits struct {
+	MaxExchanges   int           // messages a channel carries in all
+	MaxData        int64         // octets of message payload a channel carries in all
+	MaxMessageSize int           // octets of one message; the doors check it, where they read
+	MaxConnections int           // seats in a channel at one time
+	Lifespan       time.Duration // of a channel, from its creation, whatever is sent
+
+	// MaxLag is how many octets a channel holds for members that have not taken them yet, the
+	// newest message aside. The member that lags most is ended as Slow when it is passed.
+	MaxLag int64
+}
+
+// freely is how many connections a channel admits from any address; later ones must come from
+// an address that one of those had.
+const freely = 2
+
+// admits decides whether a channel with so many seats taken, which has admitted so many
+// connections ever, has a seat for one more, whose address it knows or not.
+func (l Limits) admits(seats, ever int, known bool) Reason {
+	switch {
+	case l.MaxConnections > 0 && seats >= l.MaxConnections:
+		return ChannelFull
+	case ever >= freely && !known:
+		return AddressRefused
+	}
+	return None
+}
+
+// accepts decides whether a channel that has carried so many messages and octets may carry one
+// message more, of size octets.
+func (l Limits) accepts(messages int, octets int64, size int) Reason {
+	switch {
+	case l.MaxExchanges > 0 && messages >= l.MaxExchanges:
+		return TooManyMessages
+	case l.MaxData > 0 && octets+int64(size) > l.MaxData:
+		return TooMuchData
+	}
+	return None
+}
+
+// site returns what counts as the same address: an IPv4 address, or the /64 that an IPv6 address
+// lies in, since a subscriber is given at least that (RFC 6177) and changes addresses within it
+// (RFC 8981).
+func site(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() {
+		network, _ := addr.Prefix(64) // 64 is always in range for IPv6
+		return network.Addr()
+	}
+	return addr
+}
