@@ -54,7 +54,7 @@ func newConn(s *Server, ws *websocket.Conn, socket *socket, remote netip.Addr) *
 func (c *conn) serve(refused relay.Reason) {
 	defer c.server.registry.remove(c)
 	defer c.socket.Close()
-	answered := false
+	closed := false
 	func() {
 		defer c.rescue()
 		if refused != relay.None {
@@ -66,9 +66,11 @@ func (c *conn) serve(refused relay.Reason) {
 			c.release()
 			c.Wake() // the member has been awake since it was seated
 		}
-		answered = c.gone(c.read())
+		closed = c.gone(c.read())
 	}()
-	if !answered {
+	if closed {
+		c.socket.flush() // the answer to the close frame may still be on its way
+	} else {
 		c.waitForClose()
 	}
 }
@@ -158,7 +160,10 @@ func (c *conn) end(why relay.Reason) {
 		c.server.observer.Closed(why, time.Since(c.opened))
 	}
 	c.log(why)
-	if why == relay.Bye || why == relay.Lost {
+	switch why {
+	case relay.Bye: // gorilla has answered the client's close frame
+		return
+	case relay.Lost:
 		c.socket.Close()
 		return
 	}

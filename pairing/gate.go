@@ -26,36 +26,39 @@ const maxControlPayload = 125
 type gate struct {
 	maxMessage int64 // octets of one message, fragments together; 0 is no limit; static
 
-	header    [14]byte // the frame header under way
-	have      int      // how many octets of it have come
-	need      int      // how many it has, as far as is known
-	rest      int64    // octets of the frame's payload still to come
-	inPayload bool     // the header is complete, the payload is not
-	open      bool     // a fragmented message is under way
-	message   int64    // octets of payload of the message under way, as declared
-	closing   []byte   // payload of a close frame under way, unmasked
+	part    part
+	header  [14]byte // the frame header under way
+	have    int      // how many octets of it have come
+	need    int      // how many it takes to the end of its part
+	rest    int64    // octets of the frame's payload still to come
+	open    bool     // a fragmented message is under way
+	message int64    // octets of payload of the message under way, as declared
+	closing []byte   // payload of a close frame under way, unmasked
 }
+
+// A part of a frame (RFC 6455 section 5.2).
+type part uint8
+
+const (
+	partStart  part = iota // flags, opcode and short length
+	partLength             // extended length, if there is one
+	partKey                // masking key
+	partPayload
+)
 
 // scan looks at the octets that come next. It returns how many of them may be passed on and how
 // many frames they complete; and when that is not all of them, the reason why.
 func (g *gate) scan(p []byte) (pass, frames int, why relay.Reason) {
-	for i := 0; i < len(p) || g.inPayload && g.rest == 0; {
-		if !g.inPayload {
+	for i := 0; i < len(p) || g.part == partPayload && g.rest == 0; {
+		if g.part != partPayload {
 			g.need = max(g.need, 2)
 			n := copy(g.header[g.have:g.need], p[i:])
 			g.have += n
 			i += n
-			if g.have < g.need {
-				return pass, frames, relay.None
-			}
-			if g.need == 2 {
-				if why := g.start(); why != relay.None {
+			for g.have == g.need && g.part != partPayload {
+				if why := g.next(); why != relay.None {
 					return pass, frames, why
 				}
-				continue
-			}
-			if why := g.measure(); why != relay.None {
-				return pass, frames, why
 			}
 			continue
 		}
@@ -80,7 +83,23 @@ func (g *gate) scan(p []byte) (pass, frames int, why relay.Reason) {
 func (g *gate) opcode() byte { return g.header[0] & 0x0F }
 func (g *gate) final() bool  { return g.header[0]&0x80 != 0 }
 
-// start checks the first two octets of a header and finds out how long it is.
+// next goes on to the next part of a frame when one is complete.
+func (g *gate) next() relay.Reason {
+	switch g.part {
+	case partStart:
+		g.part = partLength
+		return g.start()
+	case partLength:
+		g.part = partKey
+		g.need += 4
+		return g.measure()
+	default:
+		g.part = partPayload
+		return relay.None
+	}
+}
+
+// start checks the first two octets of a header and finds out how long its length is.
 func (g *gate) start() relay.Reason {
 	length := g.header[1] & 0x7F
 	masked := g.header[1]&0x80 != 0
@@ -106,16 +125,14 @@ func (g *gate) start() relay.Reason {
 	}
 	switch length {
 	case 126:
-		g.need = 2 + 2 + 4
+		g.need += 2
 	case 127:
-		g.need = 2 + 8 + 4
-	default:
-		g.need = 2 + 4
+		g.need += 8
 	}
 	return relay.None
 }
 
-// measure reads the length out of a complete header.
+// measure reads the length.
 func (g *gate) measure() relay.Reason {
 	length := uint64(g.header[1] & 0x7F)
 	switch length {
@@ -134,7 +151,6 @@ func (g *gate) measure() relay.Reason {
 		g.message += int64(length)
 	}
 	g.rest = int64(length)
-	g.inPayload = true
 	if g.opcode() == opClose {
 		g.closing = make([]byte, 0, length)
 	}
@@ -163,7 +179,7 @@ func (g *gate) finish() relay.Reason {
 			g.message = 0
 		}
 	}
-	g.have, g.need, g.inPayload = 0, 0, false
+	g.part, g.have, g.need = partStart, 0, 0
 	return relay.None
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -51,13 +52,19 @@ func (c *counts) Ended(why relay.Reason) {
 func (c *counts) Panicked() { c.mu.Lock(); defer c.mu.Unlock(); c.panics++ }
 func (c *counts) Ignored()  { c.mu.Lock(); defer c.mu.Unlock(); c.binary++ }
 
-func (c *counts) last() relay.Reason {
+// all returns why connections were closed or refused, in order.
+func (c *counts) all() []relay.Reason {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.closed) == 0 {
+	return slices.Clone(c.closed)
+}
+
+func (c *counts) last() relay.Reason {
+	all := c.all()
+	if len(all) == 0 {
 		return relay.None
 	}
-	return c.closed[len(c.closed)-1]
+	return all[len(all)-1]
 }
 
 // newWorld starts a server on pipes. All of it ends with the test.
@@ -122,18 +129,13 @@ type client struct {
 // dial opens a connection from an address, without reading anything.
 func (w *world) dial(path, from string, header http.Header) (*client, *http.Response, error) {
 	w.t.Helper()
-	here, there := net.Pipe()
-	dialer := websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) {
-		w.pipes <- &pipeEnd{there, &net.TCPAddr{IP: netip.MustParseAddr(from).AsSlice(), Port: 1}}
-		return here, nil
-	}}
+	dialer := websocket.Dialer{NetDialContext: w.dialer(from)}
 	ws, response, err := dialer.Dial("ws://relay.test"+path, header)
 	if err != nil {
-		here.Close()
 		return nil, response, err
 	}
 	w.t.Cleanup(func() { ws.Close() })
-	return &client{t: w.t, ws: ws, raw: here}, response, nil
+	return &client{t: w.t, ws: ws, raw: ws.NetConn()}, response, nil
 }
 
 // connect opens a connection that is expected to get a seat, and reads its first frame.
@@ -175,7 +177,7 @@ func (c *client) read() string {
 func (c *client) send(text string) {
 	c.t.Helper()
 	if err := c.ws.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
-		c.t.Fatalf("send: %v", err)
+		c.t.Errorf("send: %v", err)
 	}
 }
 
@@ -199,6 +201,37 @@ func (c *client) closed(want relay.Reason) {
 	_, text, err := c.ws.ReadMessage()
 	frame, ok := err.(*websocket.CloseError)
 	if !ok || frame.Code != want.Code() || frame.Text != want.String() {
-		c.t.Fatalf("got %q, %v; want the close %d %s", text, err, want.Code(), want)
+		c.t.Errorf("got %q, %v; want the close %d %s", text, err, want.Code(), want)
+	}
+}
+
+// finalBit marks the last frame of a message.
+const finalBit = 0x80
+
+// frame makes a masked frame by hand. The key is not zero, so that unmasking is tested.
+func frame(first byte, payload string) []byte {
+	key := [4]byte{1, 2, 3, 4}
+	var b []byte
+	switch n := len(payload); {
+	case n < 126:
+		b = []byte{first, 0x80 | byte(n)}
+	case n < 1<<16:
+		b = []byte{first, 0x80 | 126, byte(n >> 8), byte(n)}
+	default:
+		b = []byte{first, 0x80 | 127, 0, 0, 0, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
+	}
+	b = append(b, key[:]...)
+	for i := range len(payload) {
+		b = append(b, payload[i]^key[i%4])
+	}
+	return b
+}
+
+// dialer returns what opens pipes to the server, as if from an address.
+func (w *world) dialer(from string) func(context.Context, string, string) (net.Conn, error) {
+	return func(context.Context, string, string) (net.Conn, error) {
+		here, there := net.Pipe()
+		w.pipes <- &pipeEnd{there, &net.TCPAddr{IP: netip.MustParseAddr(from).AsSlice(), Port: 1}}
+		return here, nil
 	}
 }

@@ -29,12 +29,13 @@ type socket struct {
 	gate     gate                        // owned by the reader
 
 	mu      sync.Mutex
-	out     *[]byte // taken from Write and not yet by the kernel, nil when nothing is; guarded by mu, like all below
-	held    bool    // between hold and release
-	busy    bool    // the goroutine is waiting for the peer
-	wanted  bool    // somebody found the socket busy
-	backlog int     // octets of control frames taken while busy
-	err     error   // what ended writing
+	out     *[]byte       // taken from Write and not yet by the kernel, nil when nothing is; guarded by mu, like all below
+	held    bool          // between hold and release
+	busy    bool          // the goroutine is waiting for the peer
+	wanted  bool          // somebody found the socket busy
+	backlog int           // octets of control frames taken while busy
+	flushed chan struct{} // closed when busy ends; nil while nobody waits for that
+	err     error         // what ended writing
 }
 
 // maxBacklog is how many octets of control frames a socket takes while its peer reads nothing:
@@ -73,6 +74,29 @@ func (s *socket) Read(p []byte) (int, error) {
 		return n, violation(why)
 	}
 	return n, err
+}
+
+func (s *socket) busyEndsLocked() {
+	s.busy = false
+	if s.flushed != nil {
+		close(s.flushed)
+		s.flushed = nil
+	}
+}
+
+// flush waits until the kernel has taken all that was written, or writing has failed; the time
+// limit of writing bounds it. One call at a time may run.
+func (s *socket) flush() {
+	s.mu.Lock()
+	var flushed chan struct{}
+	if s.busy {
+		flushed = make(chan struct{})
+		s.flushed = flushed
+	}
+	s.mu.Unlock()
+	if flushed != nil {
+		<-flushed
+	}
 }
 
 // times returns now, and when the last frame was complete, both since start.
@@ -169,8 +193,8 @@ func (s *socket) wait() {
 		out := s.out
 		s.out = nil
 		if out == nil {
-			s.busy = false
 			s.backlog = 0
+			s.busyEndsLocked()
 			wanted := s.wanted
 			s.wanted = false
 			s.mu.Unlock()
@@ -188,6 +212,7 @@ func (s *socket) wait() {
 		if err != nil {
 			s.mu.Lock()
 			s.err = err
+			s.busyEndsLocked()
 			s.mu.Unlock()
 			s.fail(failure(err))
 			return
