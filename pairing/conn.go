@@ -49,38 +49,40 @@ func newConn(s *Server, ws *websocket.Conn, socket *socket, remote netip.Addr) *
 	return c
 }
 
-// serve greets the client and reads what it sends until it is gone. A connection that got no seat
-// is told why, and closed.
-func (c *conn) serve(refused relay.Reason) {
+// greet sends a connection that got a seat its first frame, and what was sent there since; one that
+// got none is told why, and closed.
+func (c *conn) greet(refused relay.Reason) {
+	defer c.rescue()
+	if refused != relay.None {
+		c.end(refused)
+		c.release()
+		return
+	}
+	c.server.observer.Admitted()
+	_ = c.ws.WriteMessage(websocket.TextMessage, appendLink(nil, c.member.ChannelID())) // release tells
+	c.release()
+	c.Wake() // the member has been awake since it was seated
+}
+
+// serve reads what the client sends until it is gone.
+func (c *conn) serve() {
 	defer c.server.registry.remove(c)
 	defer c.socket.Close()
-	closed := false
-	func() {
-		defer c.rescue()
-		if refused != relay.None {
-			c.end(refused)
-			c.release()
-		} else {
-			c.server.observer.Admitted()
-			_ = c.ws.WriteMessage(websocket.TextMessage, appendLink(nil, c.member.ChannelID()))
-			c.release()
-			c.Wake() // the member has been awake since it was seated
-		}
-		closed = c.gone(c.read())
-	}()
-	if closed {
+	if c.read() {
 		c.socket.flush() // the answer to the close frame may still be on its way
 	} else {
 		c.waitForClose()
 	}
 }
 
-// read hands on what the client sends, until the connection fails or is closed.
-func (c *conn) read() error {
+// read hands on what the client sends, until the connection fails or the client closes it; it
+// tells which.
+func (c *conn) read() (closed bool) {
+	defer c.rescue()
 	for {
 		kind, r, err := c.ws.NextReader()
 		if err != nil {
-			return err
+			return c.gone(err)
 		}
 		if kind != websocket.TextMessage {
 			c.server.observer.Ignored()
@@ -88,7 +90,7 @@ func (c *conn) read() error {
 		}
 		text := c.server.buffers.get()
 		if *text, err = appendAll(*text, r); err != nil {
-			return err
+			return c.gone(err)
 		}
 		c.receive(*text)
 		c.server.buffers.put(text)

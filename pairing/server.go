@@ -105,9 +105,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	member, refused := seat(sender.Addr, newCard(sender), c)
 	c.member = member
 	s.registry.add(c)
-	// The reader gets a goroutine of its own, so that what net/http and the upgrade have used,
-	// their stack above all, is free again.
-	go c.serve(refused)
+	c.greet(refused)
+	// The reader gets a goroutine of its own, so that what net/http, the upgrade and the greeting
+	// have used, their stack above all, is free again.
+	go c.serve()
 }
 
 // Wait waits until all connections are closed or ctx is done.
