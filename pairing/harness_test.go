@@ -44,6 +44,7 @@ func (c *counts) Refused(why relay.Reason) {
 	defer c.mu.Unlock()
 	c.closed = append(c.closed, why)
 }
+
 func (c *counts) Ended(why relay.Reason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

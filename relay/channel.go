@@ -45,7 +45,7 @@ func (c *channel) join(addr netip.Addr, card any, peer Peer) (*Member, Reason) {
 		c.sites[c.ever] = from
 	}
 	c.ever++
-	m := &Member{Card: card, channel: c, peer: peer, joined: time.Now(), cursor: c.log.end(), awake: true}
+	m := &Member{Card: card, channel: c, peer: peer, cursor: c.log.end(), awake: true}
 	c.members = append(c.members, m)
 	c.awake++
 	c.hub.seats.Add(1)
@@ -90,6 +90,7 @@ func (c *channel) trimLocked() {
 	switch {
 	case c.awake == 0: // all are parked, which is to say at the end
 		c.dropBeforeLocked(c.log.end())
+		c.trimAt = 0
 	case c.log.octets > max(c.trimAt, trimFrom):
 		c.dropBeforeLocked(c.lowestLocked())
 		c.trimAt = 2 * c.log.octets
@@ -113,10 +114,14 @@ func (c *channel) evictLocked() {
 	}
 }
 
-// lowestLocked returns the position before which every cursor has passed.
+// lowestLocked returns the position before which every cursor has passed. It moves cursors over
+// their members' own messages, which do not wait for them.
 func (c *channel) lowestLocked() uint64 {
 	lowest := c.log.end()
 	for _, m := range c.members {
+		for m.cursor < c.log.end() && c.log.at(m.cursor).From == m {
+			m.cursor++
+		}
 		lowest = min(lowest, m.cursor)
 	}
 	return lowest
@@ -185,7 +190,7 @@ func (c *channel) finish(why Reason) {
 }
 
 // ended does what is left of ending a channel outside its lock. The channel is out of the table
-// before any member can learn of its end.
+// before anyone is woken to learn of its end.
 func (c *channel) ended(why Reason, wake []*Member) {
 	c.hub.remove(c.id)
 	c.hub.observer.Ended(why)

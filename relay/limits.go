@@ -14,8 +14,9 @@ type Limits struct {
 	MaxConnections int           // seats in a channel at one time
 	Lifespan       time.Duration // of a channel, from its creation, whatever is sent
 
-	// MaxLag is how many octets a channel holds for members that have not taken them yet, the
-	// newest message aside. The member that lags most is ended as Slow when it is passed.
+	// MaxLag is how many octets a channel holds for members that have not taken them yet, 64 for
+	// each message besides its body, the newest message aside. The member that lags most is ended
+	// as Slow when it is passed.
 	MaxLag int64
 }
 
@@ -51,7 +52,7 @@ func (l Limits) accepts(messages int, octets int64, size int) Reason {
 // lies in, since a subscriber is given at least that (RFC 6177) and changes addresses within it
 // (RFC 8981).
 func site(addr netip.Addr) netip.Addr {
-	addr = addr.Unmap().WithZone("")
+	addr = addr.Unmap()
 	if addr.Is6() {
 		network, _ := addr.Prefix(64) // 64 is always in range for IPv6
 		return network.Addr()

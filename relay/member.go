@@ -7,9 +7,8 @@ import "time"
 type Member struct {
 	Card any // the door's note about the member, as given to Create or Join; static
 
-	channel *channel  // static
-	peer    Peer      // static
-	joined  time.Time // static
+	channel *channel // static
+	peer    Peer     // static
 
 	cursor uint64 // position of the next entry to take; guarded by channel.mu, like all below
 	awake  bool   // somebody is taking, or has been told to; a member that is not awake is parked, with its cursor at the end
@@ -18,9 +17,6 @@ type Member struct {
 
 // ChannelID returns the id of the member's channel.
 func (m *Member) ChannelID() ID { return m.channel.id }
-
-// Joined returns when the seat was taken.
-func (m *Member) Joined() time.Time { return m.joined }
 
 // Send appends a message to the channel's log, for all members but this one. The body is what
 // they will take; it must not be modified any more. The size is what counts towards
@@ -31,7 +27,7 @@ func (m *Member) Joined() time.Time { return m.joined }
 // earlier end of the channel or of the seat.
 func (m *Member) Send(body []byte, size int) Reason {
 	c := m.channel
-	var room [4]*Member
+	var room [9]*Member
 	wake := room[:0]
 
 	c.mu.Lock()
@@ -62,10 +58,10 @@ func (m *Member) Send(body []byte, size int) Reason {
 }
 
 // Take moves the cursor over what lies past it, as many messages as dst has room for, and
-// returns how many it put there; dst must have room for one at least. When it returns none, then either the reason is None and the
-// member is parked: Peer.Wake will tell when there is more; or the channel or the seat has ended
-// for that reason, and nothing more will come. The messages accepted before the end of a
-// channel come first.
+// returns how many it put there; dst must have room for one at least. When it returns none, then
+// either the reason is None and the member is parked: Peer.Wake will tell when there is more; or
+// the channel or the seat has ended for that reason, and nothing more will come. The messages
+// accepted before the end of a channel come first.
 func (m *Member) Take(dst []Entry) (int, Reason) {
 	c := m.channel
 	c.mu.Lock()
@@ -86,9 +82,11 @@ func (m *Member) Take(dst []Entry) (int, Reason) {
 	case c.end != None:
 		return 0, c.end
 	}
-	m.awake = false
-	c.awake--
-	c.trimLocked()
+	if m.awake {
+		m.awake = false
+		c.awake--
+		c.trimLocked()
+	}
 	return 0, None
 }
 

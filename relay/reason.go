@@ -5,7 +5,7 @@ package relay
 // The set is closed: no reason is ever built from what a client sent.
 type Reason uint8
 
-// The reasons, in the order of their close codes. PROTOCOL.md section 4 tells when each is used.
+// The reasons, in the order of their close codes. docs/protocol.md section 4 tells when each is used.
 const (
 	None            Reason = iota // nothing has ended
 	Bye                           // 1000: the member left

@@ -19,8 +19,11 @@ func healthcheck(ctx context.Context, s settings.Settings, _ *slog.Logger) error
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	host := string(s.Hostname)
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
+	switch host { // as addresses: an image from scratch has no /etc/hosts to tell localhost
+	case "", "0.0.0.0":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
 	}
 	scheme := "http"
 	if s.TLSCert != "" {

@@ -1,0 +1,31 @@
+# make help lists the targets.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
+FUZZTIME ?= 10s
+
+.PHONY: help run build test check fuzz bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## run the server; ARGS='--port 9000' passes arguments
+	go run ./cmd/channelserver $(ARGS)
+
+build: ## build a static binary, bin/channelserver, that knows its version
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/ ./cmd/channelserver
+
+test: ## run all tests; as root on Debian, installs Node.js if it is missing
+	go test ./...
+	ci/node.sh
+
+check: ## run what CI runs, but for fuzzing
+	ci/static.sh
+	ci/node.sh
+	go test -race -shuffle=on ./...
+
+fuzz: ## run each fuzz target for FUZZTIME, 10s unless given
+	ci/fuzz.sh $(FUZZTIME)
+
+bench: ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
