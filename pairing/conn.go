@@ -33,8 +33,8 @@ type conn struct {
 	server *Server         // static, like all down to opened
 	ws     *websocket.Conn // read by the reader; written by one drain at a time; control frames by anyone
 	socket *socket
-	remote netip.Addr    // invalid when unknown
-	member *relay.Member // nil when no seat was to be had
+	remote netip.Addr        // invalid when unknown
+	member *relay.Attachment // nil when no seat was to be had
 	opened time.Time
 
 	shard  int           // owned by the registry

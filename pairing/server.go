@@ -125,19 +125,21 @@ func (s *Server) Wait(ctx context.Context) {
 }
 
 // seat returns what takes the seat that a path asks for, and the kind of the request.
-func (s *Server) seat(path string) (seat func(addr netip.Addr, card any, peer relay.Peer) (*relay.Member, relay.Reason), request relay.Request) {
+func (s *Server) seat(path string) (seat func(addr netip.Addr, card any, peer relay.Peer) (*relay.Attachment, relay.Reason), request relay.Request) {
 	text := strings.TrimPrefix(strings.TrimPrefix(path, pathV1), "/")
 	if text == "" {
-		return s.hub.Create, relay.RequestNew
+		return func(addr netip.Addr, card any, peer relay.Peer) (*relay.Attachment, relay.Reason) {
+			return s.hub.Create(addr, card, peer, relay.Live)
+		}, relay.RequestNew
 	}
 	id, err := relay.ParseID(text)
 	if err != nil {
-		return func(netip.Addr, any, relay.Peer) (*relay.Member, relay.Reason) {
+		return func(netip.Addr, any, relay.Peer) (*relay.Attachment, relay.Reason) {
 			return nil, relay.BadChannelID
 		}, relay.RequestBadID
 	}
-	return func(addr netip.Addr, card any, peer relay.Peer) (*relay.Member, relay.Reason) {
-		return s.hub.Join(id, addr, card, peer)
+	return func(addr netip.Addr, card any, peer relay.Peer) (*relay.Attachment, relay.Reason) {
+		return s.hub.Join(id, addr, card, peer, relay.Live)
 	}, relay.RequestExisting
 }
 

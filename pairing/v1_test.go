@@ -306,7 +306,7 @@ func TestBeforeTheUpgrade(t *testing.T) {
 				t.Errorf("%s: %d, want %d", c.name, got, c.want)
 			}
 		}
-		w.hub.Drain()
+		w.hub.Drain(0)
 		if got := status("GET", upgrade...); got != 503 {
 			t.Errorf("a new channel while draining: %d, want 503", got)
 		}

@@ -36,7 +36,7 @@ type play struct {
 
 // A twin is a member in the Hub and in the model.
 type twin struct {
-	real  *relay.Member
+	real  *relay.Attachment
 	bell  *bell
 	model *modelMember
 }
@@ -116,7 +116,7 @@ func (p *play) step() {
 		switch p.choose(32) { // rarely, for they end all
 		case 1:
 			p.note("drain the hub")
-			p.hub.Drain()
+			p.hub.Drain(0)
 			p.model.draining = true
 		case 2:
 			p.note("end all")
@@ -139,7 +139,7 @@ func (p *play) create() {
 	addr := addresses[p.choose(len(addresses))]
 	p.note("create from %v", addr)
 	b := new(bell)
-	real, got := p.hub.Create(addr, nil, b)
+	real, got := p.hub.Create(addr, nil, b, relay.Live)
 	seat, want := p.model.create(addr)
 	p.seat(twin{real, b, seat}, got, want)
 	if want == relay.None {
@@ -151,7 +151,7 @@ func (p *play) join(channel int) {
 	addr := addresses[p.choose(len(addresses))]
 	p.note("join channel %d from %v", channel, addr)
 	b := new(bell)
-	real, got := p.hub.Join(p.ids[channel], addr, nil, b)
+	real, got := p.hub.Join(p.ids[channel], addr, nil, b, relay.Live)
 	seat, want := p.model.channels[channel].join(addr)
 	p.seat(twin{real, b, seat}, got, want)
 }
@@ -161,7 +161,7 @@ func (p *play) seat(m twin, got, want relay.Reason) {
 		p.fail("a connection got %v, want %v", got, want)
 	}
 	if want == relay.None {
-		p.numbers[m.real] = len(p.members)
+		p.numbers[m.real.Member] = len(p.members)
 		p.members = append(p.members, m)
 		p.note("... is member %d", len(p.members)-1)
 	}
@@ -171,7 +171,7 @@ func (p *play) send(m twin) {
 	text := body(p.said, p.choose(200))
 	p.said++
 	size := len(text) / 3 // the payload is not the body
-	p.note("member %d sends %.3q of %d octets, payload %d", p.numbers[m.real], text, len(text), size)
+	p.note("member %d sends %.3q of %d octets, payload %d", p.numbers[m.real.Member], text, len(text), size)
 	got := m.real.Send([]byte(text), size)
 	if want := m.model.send(text, size); got != want {
 		p.fail("Send = %v, want %v", got, want)
@@ -180,7 +180,7 @@ func (p *play) send(m twin) {
 
 func (p *play) take(m twin) (more bool) {
 	room := 1 + p.choose(4)
-	p.note("member %d takes up to %d", p.numbers[m.real], room)
+	p.note("member %d takes up to %d", p.numbers[m.real.Member], room)
 	entries := make([]relay.Entry, room)
 	n, end := m.real.Take(entries)
 	want, wantEnd := m.model.take(room)
@@ -202,7 +202,7 @@ func (p *play) drain(m twin) {
 }
 
 func (p *play) leave(m twin, why relay.Reason) {
-	p.note("member %d leaves for %v", p.numbers[m.real], why)
+	p.note("member %d leaves for %v", p.numbers[m.real.Member], why)
 	m.real.Leave(why)
 	m.model.leave(why)
 }

@@ -10,7 +10,7 @@ import (
 
 // A listener is a Peer that takes what comes in the goroutine that wakes it, as a door does, and
 // looks no further.
-type listener struct{ member *relay.Member }
+type listener struct{ member *relay.Attachment }
 
 func (l *listener) Wake() {
 	var entries [8]relay.Entry // as many as package pairing takes at once
@@ -21,13 +21,13 @@ func (l *listener) Wake() {
 	}
 }
 
-func benchmarkSeat(b *testing.B, h *relay.Hub, id *relay.ID) *relay.Member {
+func benchmarkSeat(b *testing.B, h *relay.Hub, id *relay.ID) *relay.Attachment {
 	l := new(listener)
 	var why relay.Reason
 	if id == nil {
-		l.member, why = h.Create(home, nil, l)
+		l.member, why = h.Create(home, nil, l, relay.Live)
 	} else {
-		l.member, why = h.Join(*id, home, nil, l)
+		l.member, why = h.Join(*id, home, nil, l, relay.Live)
 	}
 	if why != relay.None {
 		b.Fatal(why)
@@ -37,7 +37,7 @@ func benchmarkSeat(b *testing.B, h *relay.Hub, id *relay.ID) *relay.Member {
 }
 
 // benchmarkChannel returns a member of a channel in which n-1 others listen.
-func benchmarkChannel(b *testing.B, h *relay.Hub, n int) *relay.Member {
+func benchmarkChannel(b *testing.B, h *relay.Hub, n int) *relay.Attachment {
 	m := benchmarkSeat(b, h, nil)
 	id := m.ChannelID()
 	for range n - 1 {
@@ -95,7 +95,7 @@ func BenchmarkManyChannels(b *testing.B) {
 	for _, channels := range []int{1_000, 10_000} {
 		b.Run(fmt.Sprintf("channels=%d", channels), func(b *testing.B) {
 			h := relay.New(benchmarkLimits, relay.Nobody{})
-			members := make([]*relay.Member, channels)
+			members := make([]*relay.Attachment, channels)
 			for i := range members {
 				members[i] = benchmarkChannel(b, h, 2)
 			}

@@ -9,192 +9,304 @@ import (
 
 // channel is a log and the cursors into it.
 type channel struct {
-	hub *Hub // static
-	id  ID   // static
+	hub      *Hub      // static
+	id       ID        // static
+	deadline time.Time // when the lifespan is over; zero without a limit; static
 
 	mu       sync.Mutex
 	log      log                // guarded by mu, like all below
 	members  []*Member          // the taken seats
-	awake    int                // how many of members are awake
+	kept     int                // how many of members are Kept
+	awake    int                // how many attachments are awake
 	trimAt   int64              // log.octets at which it is worth looking for entries to drop
 	messages int                // accepted ever
 	octets   int64              // of payload accepted ever
+	receipts uint64             // acknowledgements ever
 	ever     int                // connections admitted ever
+	numbers  int                // seats given ever
 	sites    [freely]netip.Addr // of the connections admitted freely
+	missed   []*Member          // the last seats that ended as MissedMessages, for who comes back to one
 	expiry   *time.Timer        // nil when the lifespan has no limit
 	end      Reason             // None while the channel lives
 }
 
-// trimFrom is how many octets a log may hold before it is looked through for what all cursors
-// have passed. Below it, entries are dropped together, when the last member is parked.
-const trimFrom = 64 << 10
+const (
+	// trimFrom is how many octets a log may hold before it is looked through for what all cursors
+	// have passed. Below it, entries are dropped together, when the last attachment is parked.
+	trimFrom = 64 << 10
+
+	// warning is how long before its end a channel tells its members.
+	warning = 30 * time.Second
+
+	// maxMissed bounds channel.missed.
+	maxMissed = 8
+)
+
+// An aftermath is what a change under a channel's lock leaves to be done outside it.
+type aftermath struct {
+	first, last *Attachment // to be woken, linked by Attachment.next
+	ended       bool
+}
+
+func (after *aftermath) wake(a *Attachment) {
+	if after.last == nil {
+		after.first = a
+	} else {
+		after.last.next = a
+	}
+	after.last = a
+}
+
+// release unlocks the channel and does what is left to do. A channel without members ends here.
+// It is out of the table before anyone is woken to learn of its end.
+func (c *channel) release(after *aftermath) {
+	if len(c.members) == 0 {
+		c.endLocked(Bye, after)
+	}
+	why := c.end
+	c.mu.Unlock()
+	if after.ended {
+		c.hub.remove(c.id)
+		c.hub.observer.Ended(why)
+	}
+	for a := after.first; a != nil; {
+		next := a.next
+		a.next = nil // before it is woken: then it may be in a list again
+		a.peer.Wake()
+		a = next
+	}
+}
 
 // join takes a seat, if the limits leave one.
-func (c *channel) join(addr netip.Addr, card any, peer Peer) (*Member, Reason) {
+func (c *channel) join(addr netip.Addr, card any, peer Peer, mode Mode) (*Attachment, Reason) {
 	from := site(addr)
+	var after aftermath
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.end != None {
+		c.mu.Unlock()
 		return nil, NoSuchChannel
 	}
 	known := from.IsValid() && slices.Contains(c.sites[:], from)
 	if why := c.hub.limits.admits(len(c.members), c.ever, known); why != None {
+		c.mu.Unlock()
 		return nil, why
 	}
 	if c.ever < freely {
 		c.sites[c.ever] = from
 	}
 	c.ever++
-	m := &Member{Card: card, channel: c, peer: peer, cursor: c.log.end(), awake: true}
+	c.numbers++
+	m := &Member{Number: c.numbers, Card: card, channel: c, mode: mode}
+	a := &m.first
+	if mode == Kept {
+		c.kept++
+		m.token = Token(NewID())
+		a.Welcome = c.welcomeLocked(m)
+		m.acked = c.log.dropped
+	}
 	c.members = append(c.members, m)
+	c.attachLocked(m, a, peer)
+	if mode == Live {
+		a.cursor = c.log.end()
+	}
+	c.tellLocked(Entry{Kind: Joined, From: m}, &after)
+	c.evictLocked(&after)
+	c.release(&after)
+	return a, None
+}
+
+// resume gives the seat that a token stands for to a new attachment.
+func (c *channel) resume(token Token, seq uint64, peer Peer) (*Attachment, Reason) {
+	var after aftermath
+	c.mu.Lock()
+	m, why := c.holderLocked(token)
+	if why != None {
+		c.mu.Unlock()
+		return nil, why
+	}
+	back := m.at == nil
+	c.detachLocked(m, Replaced, &after)
+	if m.away != nil {
+		m.away.Stop()
+		m.away = nil
+	}
+	m.ackLocked(seq, &after)
+	a := &Attachment{Welcome: c.welcomeLocked(m)}
+	c.attachLocked(m, a, peer)
+	if back {
+		c.tellLocked(Entry{Kind: Back, From: m}, &after)
+		c.evictLocked(&after)
+	}
+	c.release(&after)
+	return a, None
+}
+
+// holderLocked returns the member whose seat a token stands for.
+func (c *channel) holderLocked(token Token) (*Member, Reason) {
+	if c.end != None {
+		return nil, NoSuchChannel
+	}
+	for _, m := range c.members {
+		if m.mode == Kept && m.token.equal(token) {
+			return m, None
+		}
+	}
+	for _, m := range c.missed {
+		if m.token.equal(token) {
+			return nil, m.end
+		}
+	}
+	return nil, NoSuchChannel
+}
+
+// welcomeLocked tells a member how things stand, as it takes its seat or takes it back.
+func (c *channel) welcomeLocked(m *Member) *Welcome {
+	w := &Welcome{Sent: m.sent}
+	if !c.deadline.IsZero() {
+		w.Expires = max(time.Until(c.deadline), 0)
+	}
+	for _, other := range c.members {
+		if other != m {
+			w.Others = append(w.Others, Presence{other, other.at != nil})
+		}
+	}
+	return w
+}
+
+// attachLocked connects a member with a peer, from the first entry that it may still ask for. The
+// attachment is awake.
+func (c *channel) attachLocked(m *Member, a *Attachment, peer Peer) {
+	a.Member, a.peer, a.cursor, a.awake = m, peer, m.acked, true
+	a.welcomed = c.log.end()
+	m.at = a
 	c.awake++
-	c.hub.seats.Add(1)
-	return m, None
+	c.hub.connections.Add(1)
+}
+
+// detachLocked ends a member's attachment, if it has one. What wakes to find that out is put in
+// after.
+func (c *channel) detachLocked(m *Member, why Reason, after *aftermath) {
+	a := m.at
+	if a == nil {
+		return
+	}
+	m.at = nil
+	a.end = why
+	if a.awake {
+		c.awake--
+	} else {
+		after.wake(a)
+	}
+	c.hub.connections.Add(-1)
+}
+
+// removeLocked takes a member's seat away.
+func (c *channel) removeLocked(m *Member, why Reason, after *aftermath) {
+	c.detachLocked(m, why, after)
+	if m.away != nil {
+		m.away.Stop()
+	}
+	m.end = why
+	m.left = c.log.end() + 1
+	c.members = slices.DeleteFunc(c.members, func(other *Member) bool { return other == m })
+	if m.mode == Kept {
+		c.kept--
+	}
+	c.trimLocked()
+}
+
+// tellLocked appends an entry that is no message, where there is a member that it is for.
+func (c *channel) tellLocked(e Entry, after *aftermath) {
+	for _, m := range c.members {
+		if m.mode == Kept && m != e.From && c.end == None {
+			c.appendLocked(e, after)
+			return
+		}
+	}
+}
+
+// appendLocked puts an entry past all cursors and wakes those that it is for.
+func (c *channel) appendLocked(e Entry, after *aftermath) {
+	c.log.append(e)
+	c.hub.octets.Add(e.octets())
+	for _, m := range c.members {
+		switch a := m.at; {
+		case a == nil || a.awake: // nobody to wake, or its taker will see the entry
+		case !a.wants(&e, c.log.end()-1): // parked, so its cursor is at the end: it stays there
+			a.cursor = c.log.end()
+		default:
+			c.wakeLocked(a, after)
+		}
+	}
+	c.trimLocked()
+}
+
+func (c *channel) wakeLocked(a *Attachment, after *aftermath) {
+	if !a.awake {
+		a.awake = true
+		c.awake++
+		after.wake(a)
+	}
+}
+
+// warn tells the members that the end is near, and waits for it.
+func (c *channel) warn() {
+	var after aftermath
+	c.mu.Lock()
+	if c.end == None {
+		c.tellLocked(Entry{Kind: Ending, At: c.deadline, Why: ChannelExpired}, &after)
+		c.expiry = time.AfterFunc(time.Until(c.deadline), func() { c.finish(ChannelExpired) })
+	}
+	c.release(&after)
 }
 
 // startExpiry starts the clock of the channel's life, which nothing stops but its end.
 func (c *channel) startExpiry(lifespan time.Duration) {
-	if lifespan == 0 {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.end == None {
+	switch {
+	case lifespan == 0 || c.end != None:
+	case lifespan > warning:
+		c.expiry = time.AfterFunc(lifespan-warning, c.warn)
+	default:
 		c.expiry = time.AfterFunc(lifespan, func() { c.finish(ChannelExpired) })
 	}
 }
 
-// appendLocked puts an entry past all cursors and returns wake with the members that this wakes.
-func (c *channel) appendLocked(e Entry, wake []*Member) []*Member {
-	c.log.append(e)
-	c.hub.octets.Add(e.octets())
-	for _, m := range c.members {
-		switch {
-		case m.awake: // its taker will see the entry
-		case m == e.From: // parked, so its cursor is at the end: it stays there
-			m.cursor = c.log.end()
-		default:
-			m.awake = true
-			c.awake++
-			wake = append(wake, m)
-		}
-	}
-	c.trimLocked()
-	c.evictLocked()
-	return wake
-}
-
-// trimLocked drops what all cursors have passed. It looks through the cursors only when enough
-// has gathered to pay for it.
-func (c *channel) trimLocked() {
-	switch {
-	case c.awake == 0: // all are parked, which is to say at the end
-		c.dropBeforeLocked(c.log.end())
-		c.trimAt = 0
-	case c.log.octets > max(c.trimAt, trimFrom):
-		c.dropBeforeLocked(c.lowestLocked())
-		c.trimAt = 2 * c.log.octets
-	}
-}
-
-// evictLocked takes the seats of those that lag most, until the log is within its bound.
-func (c *channel) evictLocked() {
-	bound := c.hub.limits.MaxLag
-	for bound > 0 && c.lagLocked() > bound {
-		lowest := c.lowestLocked()
-		c.dropBeforeLocked(lowest)
-		if c.lagLocked() <= bound {
-			return
-		}
-		for _, m := range slices.Clone(c.members) {
-			if m.cursor == lowest {
-				c.removeLocked(m, Slow)
-			}
-		}
-	}
-}
-
-// lowestLocked returns the position before which every cursor has passed. It moves cursors over
-// their members' own messages, which do not wait for them.
-func (c *channel) lowestLocked() uint64 {
-	lowest := c.log.end()
-	for _, m := range c.members {
-		for m.cursor < c.log.end() && c.log.at(m.cursor).From == m {
-			m.cursor++
-		}
-		lowest = min(lowest, m.cursor)
-	}
-	return lowest
-}
-
-// lagLocked returns how many octets the log holds, the newest entry aside.
-func (c *channel) lagLocked() int64 {
-	if len(c.log.entries) == 0 {
-		return 0
-	}
-	return c.log.octets - c.log.at(c.log.end()-1).octets()
-}
-
-func (c *channel) dropBeforeLocked(position uint64) {
-	before := c.log.octets
-	c.log.dropBefore(position)
-	c.hub.octets.Add(c.log.octets - before)
-}
-
-// removeLocked takes a member's seat away.
-func (c *channel) removeLocked(m *Member, why Reason) {
-	m.end = why
-	c.members = slices.DeleteFunc(c.members, func(other *Member) bool { return other == m })
-	if m.awake {
-		c.awake--
-	}
-	c.hub.seats.Add(-1)
-}
-
-// endLocked ends the channel and returns wake with the members that this wakes. What they have
-// not taken yet stays for them.
-func (c *channel) endLocked(why Reason, wake []*Member) []*Member {
-	c.end = why
-	if c.expiry != nil {
-		c.expiry.Stop()
-	}
-	for _, m := range c.members {
-		if !m.awake {
-			m.awake = true
-			c.awake++
-			wake = append(wake, m)
-		}
-	}
-	return wake
-}
-
-// endIfEmptyLocked ends the channel if it has lost its last member, and tells whether it did.
-func (c *channel) endIfEmptyLocked() bool {
-	if len(c.members) > 0 || c.end != None {
-		return false
-	}
-	c.endLocked(Bye, nil)
-	return true
+// tell appends an entry that is no message.
+func (c *channel) tell(e Entry) {
+	var after aftermath
+	c.mu.Lock()
+	c.tellLocked(e, &after)
+	c.release(&after)
 }
 
 // finish ends the channel, unless it has ended already.
 func (c *channel) finish(why Reason) {
+	var after aftermath
 	c.mu.Lock()
-	if c.end != None {
-		c.mu.Unlock()
-		return
-	}
-	wake := c.endLocked(why, nil)
-	c.mu.Unlock()
-	c.ended(why, wake)
+	c.endLocked(why, &after)
+	c.release(&after)
 }
 
-// ended does what is left of ending a channel outside its lock. The channel is out of the table
-// before anyone is woken to learn of its end.
-func (c *channel) ended(why Reason, wake []*Member) {
-	c.hub.remove(c.id)
-	c.hub.observer.Ended(why)
-	for _, m := range wake {
-		m.peer.Wake()
+// endLocked ends the channel, unless it has ended already. What attachments have not taken yet
+// stays for them; what was kept for members that are away is dropped.
+func (c *channel) endLocked(why Reason, after *aftermath) {
+	if c.end != None {
+		return
 	}
+	c.end = why
+	after.ended = true
+	if c.expiry != nil {
+		c.expiry.Stop()
+	}
+	for _, m := range c.members {
+		if m.away != nil {
+			m.away.Stop()
+		}
+		if m.at != nil {
+			c.wakeLocked(m.at, after)
+		}
+	}
+	c.trimLocked()
 }

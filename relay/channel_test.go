@@ -25,8 +25,8 @@ func TestMessagesGoToTheOthersInOrderAndNeverBack(t *testing.T) {
 
 func TestEntriesSayWhoSentThemAndTheirNumber(t *testing.T) {
 	h := relay.New(relay.Limits{}, relay.Nobody{})
-	a, _ := h.Create(home, "the card of a", new(bell))
-	b, _ := h.Join(a.ChannelID(), home, "the card of b", new(bell))
+	a, _ := h.Create(home, "the card of a", new(bell), relay.Live)
+	b, _ := h.Join(a.ChannelID(), home, "the card of b", new(bell), relay.Live)
 	a.Send([]byte("x"), 1)
 	b.Send([]byte("y"), 1)
 	a.Send([]byte("z"), 1)
@@ -36,7 +36,7 @@ func TestEntriesSayWhoSentThemAndTheirNumber(t *testing.T) {
 		t.Fatalf("Take = %d, %v", n, why)
 	}
 	for i, seq := range []uint64{1, 3} {
-		if e := entries[i]; e.Seq != seq || e.From != a || e.From.Card != "the card of a" || e.At.IsZero() {
+		if e := entries[i]; e.Seq != seq || e.From != a.Member || e.From.Card != "the card of a" || e.At.IsZero() {
 			t.Errorf("entry %d is %+v, want Seq %d from a", i, e, seq)
 		}
 	}
@@ -144,7 +144,7 @@ func TestAnEndedChannelIsGoneBeforeAnyoneIsWoken(t *testing.T) {
 	looks := 0
 	look := func(where string) {
 		looks++
-		if _, why := h.Join(id, home, nil, new(bell)); why != relay.NoSuchChannel {
+		if _, why := h.Join(id, home, nil, new(bell), relay.Live); why != relay.NoSuchChannel {
 			t.Errorf("%s: Join = %v, want %v", where, why, relay.NoSuchChannel)
 		}
 		if n := h.Stats().Channels; n != 0 {
@@ -169,9 +169,9 @@ func TestAnEndedChannelIsGoneBeforeAnyoneIsWoken(t *testing.T) {
 func TestPeersAndObserversMayCallBack(t *testing.T) {
 	var h *relay.Hub
 	count := &tally{onEnded: func(relay.Reason) {
-		m, _ := h.Create(home, nil, new(bell))
+		m, _ := h.Create(home, nil, new(bell), relay.Live)
 		m.Send([]byte("x"), 1)
-		h.Drain()
+		h.Drain(0)
 	}}
 	h = relay.New(relay.Limits{}, count)
 	a := create(t, h)
@@ -207,7 +207,7 @@ func TestAChannelEndsWithItsLastMember(t *testing.T) {
 	if n := count.ended[relay.Bye].Load(); n != 1 {
 		t.Errorf("Ended(Bye) was called %d times, want 1", n)
 	}
-	if _, why := h.Join(a.ChannelID(), home, nil, new(bell)); why != relay.NoSuchChannel {
+	if _, why := h.Join(a.ChannelID(), home, nil, new(bell), relay.Live); why != relay.NoSuchChannel {
 		t.Errorf("Join of an empty channel = %v", why)
 	}
 	expectStats(t, h, relay.Stats{})

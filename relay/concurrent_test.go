@@ -35,7 +35,7 @@ func (v *visit) check(all []relay.Entry, resident bool) error {
 	}
 	for _, e := range all {
 		switch {
-		case e.From != v.member:
+		case e.From != v.member.Member:
 			others = append(others, e)
 		case first < 0: // it has spoken, so it was there
 			first = len(others)
@@ -81,7 +81,7 @@ func TestEveryoneSeesTheSameOrder(t *testing.T) {
 		for range visits {
 			v := &visit{drain: new(drain), after: witness.seen.Load()}
 			var why relay.Reason
-			if v.member, why = h.Join(witness.member.ChannelID(), home, nil, v); why != relay.None {
+			if v.member, why = h.Join(witness.member.ChannelID(), home, nil, v, relay.Live); why != relay.None {
 				t.Errorf("Join = %v", why)
 				return
 			}
@@ -156,7 +156,7 @@ func TestNobodyJoinsAnEndedChannel(t *testing.T) {
 				first.Leave(relay.Bye)
 				return
 			}
-			m, why := h.Join(first.ChannelID(), home, nil, new(bell))
+			m, why := h.Join(first.ChannelID(), home, nil, new(bell), relay.Live)
 			if why == relay.NoSuchChannel {
 				return
 			}

@@ -32,7 +32,7 @@ func (b *bell) Wake() {
 
 // A seat is a member that takes only when the test says so.
 type seat struct {
-	*relay.Member
+	*relay.Attachment
 	t    testing.TB
 	bell *bell
 }
@@ -40,7 +40,7 @@ type seat struct {
 func create(t testing.TB, h *relay.Hub) seat {
 	t.Helper()
 	b := new(bell)
-	m, why := h.Create(home, nil, b)
+	m, why := h.Create(home, nil, b, relay.Live)
 	if why != relay.None {
 		t.Fatalf("Create: %v", why)
 	}
@@ -50,7 +50,7 @@ func create(t testing.TB, h *relay.Hub) seat {
 func (s seat) join(h *relay.Hub) seat {
 	s.t.Helper()
 	b := new(bell)
-	m, why := h.Join(s.ChannelID(), home, nil, b)
+	m, why := h.Join(s.ChannelID(), home, nil, b, relay.Live)
 	if why != relay.None {
 		s.t.Fatalf("Join: %v", why)
 	}
@@ -105,7 +105,7 @@ func (s seat) expectRings(want int64) {
 // got is guarded by nothing but the promise that there is one taker, so the race detector sees a
 // second one.
 type drain struct {
-	member *relay.Member
+	member *relay.Attachment
 	got    []relay.Entry
 	end    relay.Reason
 	parks  int
@@ -151,7 +151,7 @@ func (d *drain) check() error {
 		if e.Seq <= last {
 			return fmt.Errorf("message %d came after message %d", e.Seq, last)
 		}
-		if e.From == d.member {
+		if e.From == d.member.Member {
 			return fmt.Errorf("message %d came back to its sender", e.Seq)
 		}
 		last = e.Seq
@@ -167,9 +167,9 @@ func drains(t testing.TB, h *relay.Hub, n int) []*drain {
 		d := new(drain)
 		var why relay.Reason
 		if i == 0 {
-			d.member, why = h.Create(home, nil, d)
+			d.member, why = h.Create(home, nil, d, relay.Live)
 		} else {
-			d.member, why = h.Join(all[0].member.ChannelID(), home, nil, d)
+			d.member, why = h.Join(all[0].member.ChannelID(), home, nil, d, relay.Live)
 		}
 		if why != relay.None {
 			t.Fatalf("seat %d: %v", i, why)

@@ -2,7 +2,9 @@ package relay
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,9 +18,9 @@ type Hub struct {
 
 	shards [64]shard
 
-	channels atomic.Int64 // living channels
-	seats    atomic.Int64 // taken seats in all channels
-	octets   atomic.Int64 // held in the logs of all channels
+	channels    atomic.Int64 // living channels
+	connections atomic.Int64 // attachments in all channels
+	octets      atomic.Int64 // held in the logs of all channels
 
 	draining  atomic.Bool
 	drained   chan struct{} // closed once, when draining and no channel lives
@@ -44,7 +46,7 @@ func New(limits Limits, observer Observer) *Hub {
 
 // A Peer is a member's connection, as the core sees it.
 type Peer interface {
-	// Wake says that Member.Take has something again, after it had returned nothing. It is called
+	// Wake says that Attachment.Take has something again, after it had returned nothing. It is called
 	// outside all locks, in the goroutine of whoever caused it; it must neither block nor panic.
 	Wake()
 }
@@ -53,49 +55,84 @@ type Peer interface {
 // from, invalid when unknown; the card is the door's own note about the member, never looked at
 // here. While the hub drains it returns Restart.
 //
-// The member starts awake: its door must call Take first, without waiting for Wake.
-func (h *Hub) Create(addr netip.Addr, card any, peer Peer) (*Member, Reason) {
+// The attachment starts awake: its door must call Take first, without waiting for Wake.
+func (h *Hub) Create(addr netip.Addr, card any, peer Peer, mode Mode) (*Attachment, Reason) {
 	h.channels.Add(1) // before the look at draining, so that Drain misses no channel
 	if h.draining.Load() {
 		h.forget()
 		return nil, Restart
 	}
 	c := &channel{hub: h, id: NewID()}
-	m, _ := c.join(addr, card, peer) // its first seat: no limit is below one
+	if h.limits.Lifespan > 0 {
+		c.deadline = time.Now().Add(h.limits.Lifespan)
+	}
+	a, _ := c.join(addr, card, peer, mode) // its first seat: no limit is below one
 	s := h.shard(c.id)
 	s.mu.Lock()
 	s.channels[c.id] = c
 	s.mu.Unlock()
 	c.startExpiry(h.limits.Lifespan)
-	return m, None
+	return a, None
 }
 
 // Join takes a seat in a living channel. It returns NoSuchChannel, ChannelFull or AddressRefused
 // where there is none for this connection. See Create for the arguments and for what comes next.
-func (h *Hub) Join(id ID, addr netip.Addr, card any, peer Peer) (*Member, Reason) {
-	s := h.shard(id)
-	s.mu.RLock()
-	c := s.channels[id]
-	s.mu.RUnlock()
+func (h *Hub) Join(id ID, addr netip.Addr, card any, peer Peer, mode Mode) (*Attachment, Reason) {
+	c := h.channel(id)
 	if c == nil {
 		return nil, NoSuchChannel
 	}
-	return c.join(addr, card, peer)
+	return c.join(addr, card, peer, mode)
+}
+
+// Resume takes a Kept seat back with its token. An attachment that the seat still has is ended as
+// Replaced. The member has processed the messages through seq; the later ones are there to Take
+// again. It returns NoSuchChannel when there is no such seat any more, MissedMessages when it was lost
+// to the bounds of the log.
+func (h *Hub) Resume(id ID, token Token, seq uint64, peer Peer) (*Attachment, Reason) {
+	c := h.channel(id)
+	if c == nil {
+		return nil, NoSuchChannel
+	}
+	return c.resume(token, seq, peer)
+}
+
+// Holder returns the member whose seat a token stands for, whether it is away or not. It returns the
+// reasons of Resume.
+func (h *Hub) Holder(id ID, token Token) (*Member, Reason) {
+	c := h.channel(id)
+	if c == nil {
+		return nil, NoSuchChannel
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.holderLocked(token)
+}
+
+func (h *Hub) channel(id ID) *channel {
+	s := h.shard(id)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.channels[id]
 }
 
 // Stats returns what the hub holds now.
 func (h *Hub) Stats() Stats {
 	return Stats{
-		Connections: int(h.seats.Load()),
+		Connections: int(h.connections.Load()),
 		Channels:    int(h.channels.Load()),
 		Octets:      h.octets.Load(),
 	}
 }
 
-// Drain refuses new channels from now on; living ones go on and may be joined. The channel it
-// returns is closed once none lives. It may be called more than once.
-func (h *Hub) Drain() <-chan struct{} {
+// Drain refuses new channels from now on; living ones go on and may be joined, and their Kept members
+// are told that they may do so for the given time. The channel it returns is closed once none lives.
+// It may be called more than once.
+func (h *Hub) Drain(patience time.Duration) <-chan struct{} {
 	h.draining.Store(true)
+	for _, c := range h.all() {
+		c.tell(Entry{Kind: Ending, At: time.Now().Add(patience), Why: Restart})
+	}
 	if h.channels.Load() == 0 {
 		h.drainOnce.Do(func() { close(h.drained) })
 	}
@@ -108,15 +145,7 @@ func (h *Hub) Draining() bool { return h.draining.Load() }
 // EndAll ends the channels that live now for the reason, spread evenly over the given time, so
 // that not all clients reconnect at one moment. It returns when all are ended or ctx is done.
 func (h *Hub) EndAll(ctx context.Context, why Reason, over time.Duration) {
-	var all []*channel
-	for i := range h.shards {
-		s := &h.shards[i]
-		s.mu.RLock()
-		for _, c := range s.channels {
-			all = append(all, c)
-		}
-		s.mu.RUnlock()
-	}
+	all := h.all()
 	start := time.Now()
 	for i, c := range all {
 		due := start.Add(over * time.Duration(i) / time.Duration(len(all)))
@@ -131,6 +160,18 @@ func (h *Hub) EndAll(ctx context.Context, why Reason, over time.Duration) {
 		}
 		c.finish(why)
 	}
+}
+
+// all returns the channels in the table.
+func (h *Hub) all() []*channel {
+	var all []*channel
+	for i := range h.shards {
+		s := &h.shards[i]
+		s.mu.RLock()
+		all = slices.AppendSeq(all, maps.Values(s.channels))
+		s.mu.RUnlock()
+	}
+	return all
 }
 
 func (h *Hub) shard(id ID) *shard { return &h.shards[int(id[0])%len(h.shards)] }

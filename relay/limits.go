@@ -14,10 +14,15 @@ type Limits struct {
 	MaxConnections int           // seats in a channel at one time
 	Lifespan       time.Duration // of a channel, from its creation, whatever is sent
 
-	// MaxLag is how many octets a channel holds for members that have not taken them yet, 64 for
-	// each message besides its body, the newest message aside. The member that lags most is ended
-	// as Slow when it is passed.
+	// MaxLag is how many octets the log of a channel holds, 64 for each entry besides its body, the
+	// newest entry aside. When it is passed, the members that lag most lose their seats: those that
+	// are Live as Slow, those that are Kept as MissedMessages.
 	MaxLag int64
+	// MaxKept is the same for the logs of all channels together. The channel in which it is passed
+	// bears it.
+	MaxKept int64
+	// ResumeTimeout is how long the seat of a Kept member that is away waits for it.
+	ResumeTimeout time.Duration
 }
 
 // freely is how many connections a channel admits from any address; later ones must come from

@@ -116,10 +116,10 @@ func TestSeatsAreExactUnderRaces(t *testing.T) {
 	around(t, crowd, func(t *testing.T, attempts int) {
 		h := relay.New(relay.Limits{MaxConnections: crowd}, relay.Nobody{})
 		first := create(t, h)
-		seated := make([]*relay.Member, attempts) // each element by one goroutine
+		seated := make([]*relay.Attachment, attempts) // each element by one goroutine
 		var refused atomic.Int64
 		atOnce(attempts-1, func(i int) {
-			m, why := h.Join(first.ChannelID(), home, nil, new(bell))
+			m, why := h.Join(first.ChannelID(), home, nil, new(bell), relay.Live)
 			switch why {
 			case relay.None:
 				seated[i] = m
@@ -144,7 +144,7 @@ func TestSeatsAreExactUnderRaces(t *testing.T) {
 		}
 		free := crowd - h.Stats().Connections
 		atOnce(free+1, func(int) {
-			if _, why := h.Join(first.ChannelID(), home, nil, new(bell)); why == relay.None {
+			if _, why := h.Join(first.ChannelID(), home, nil, new(bell), relay.Live); why == relay.None {
 				joined.Add(1)
 			}
 		})
@@ -163,7 +163,7 @@ func TestSeatsAreNeverOneOverWhileMembersComeAndGo(t *testing.T) {
 	var inside, joins atomic.Int64
 	inside.Add(1)
 	atOnce(crowd, func(int) {
-		m, why := h.Join(first.ChannelID(), home, nil, new(bell))
+		m, why := h.Join(first.ChannelID(), home, nil, new(bell), relay.Live)
 		if why != relay.None {
 			return
 		}
@@ -189,7 +189,7 @@ func TestTheAddressRuleIsExactUnderRaces(t *testing.T) {
 	var winner atomic.Int64
 	var admitted atomic.Int64
 	atOnce(crowd, func(i int) {
-		switch _, why := h.Join(first.ChannelID(), address(i), nil, new(bell)); why {
+		switch _, why := h.Join(first.ChannelID(), address(i), nil, new(bell), relay.Live); why {
 		case relay.None:
 			admitted.Add(1)
 			winner.Store(int64(i))
@@ -211,7 +211,7 @@ func TestTheAddressRuleIsExactUnderRaces(t *testing.T) {
 		case 1:
 			from, want = address(crowd+i), relay.AddressRefused
 		}
-		if _, why := h.Join(first.ChannelID(), from, nil, new(bell)); why != want {
+		if _, why := h.Join(first.ChannelID(), from, nil, new(bell), relay.Live); why != want {
 			t.Errorf("Join from %v = %v, want %v", from, why, want)
 		}
 	})
@@ -249,17 +249,17 @@ func TestTheAddressRule(t *testing.T) {
 				return netip.MustParseAddr(text)
 			}
 			h := relay.New(relay.Limits{}, relay.Nobody{})
-			first, why := h.Create(address(test.first), nil, new(bell))
+			first, why := h.Create(address(test.first), nil, new(bell), relay.Live)
 			if why != relay.None {
 				t.Fatalf("Create = %v", why)
 			}
-			second, why := h.Join(first.ChannelID(), address(test.second), nil, new(bell))
+			second, why := h.Join(first.ChannelID(), address(test.second), nil, new(bell), relay.Live)
 			if why != relay.None {
 				t.Fatalf("the second connection: %v", why)
 			}
 			second.Leave(relay.Bye) // the rule counts connections ever admitted, not seats
 			for range 2 {
-				if _, why := h.Join(first.ChannelID(), address(test.third), nil, new(bell)); why != test.want {
+				if _, why := h.Join(first.ChannelID(), address(test.third), nil, new(bell), relay.Live); why != test.want {
 					t.Errorf("a connection from %q: %v, want %v", test.third, why, test.want)
 				}
 			}
@@ -273,7 +273,7 @@ func TestRefusedConnectionsDoNotCount(t *testing.T) {
 	h := relay.New(relay.Limits{MaxConnections: 1}, relay.Nobody{})
 	a := create(t, h)
 	for range 3 {
-		if _, why := h.Join(a.ChannelID(), office, nil, new(bell)); why != relay.ChannelFull {
+		if _, why := h.Join(a.ChannelID(), office, nil, new(bell), relay.Live); why != relay.ChannelFull {
 			t.Errorf("Join of a full channel = %v", why)
 		}
 	}
@@ -282,18 +282,18 @@ func TestRefusedConnectionsDoNotCount(t *testing.T) {
 	h = relay.New(relay.Limits{MaxConnections: 2}, relay.Nobody{})
 	a = create(t, h)
 	b := a.join(h)
-	if _, why := h.Join(a.ChannelID(), cafe, nil, new(bell)); why != relay.ChannelFull {
+	if _, why := h.Join(a.ChannelID(), cafe, nil, new(bell), relay.Live); why != relay.ChannelFull {
 		t.Errorf("Join of a full channel by a stranger = %v", why)
 	}
 	b.Leave(relay.Bye)
-	if _, why := h.Join(a.ChannelID(), cafe, nil, new(bell)); why != relay.AddressRefused {
+	if _, why := h.Join(a.ChannelID(), cafe, nil, new(bell), relay.Live); why != relay.AddressRefused {
 		t.Errorf("Join by a stranger refused before = %v", why)
 	}
 }
 
 func TestJoinOfNoChannel(t *testing.T) {
 	h := relay.New(relay.Limits{}, relay.Nobody{})
-	if m, why := h.Join(relay.NewID(), home, nil, new(bell)); m != nil || why != relay.NoSuchChannel {
+	if m, why := h.Join(relay.NewID(), home, nil, new(bell), relay.Live); m != nil || why != relay.NoSuchChannel {
 		t.Errorf("Join = %v, %v", m, why)
 	}
 	expectStats(t, h, relay.Stats{})

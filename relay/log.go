@@ -2,12 +2,29 @@ package relay
 
 import "time"
 
-// An Entry is one message in a channel's log. It does not change once it is there.
+// A Kind says what an Entry tells.
+type Kind uint8
+
+// The kinds of entry. Members that are Live are given messages only.
+const (
+	Message   Kind = iota // From sent Body
+	Joined                // From took a seat
+	Left                  // From lost its seat; Why tells how
+	Away                  // From lost its connection and keeps its seat; Why tells how
+	Back                  // From has a connection again
+	Ending                // the channel will end At that time; Why tells how
+	Delivered             // From has acknowledged everything through Seq; never in the log itself
+)
+
+// An Entry is what a member takes from its channel: a message, or something else to be told in
+// order with the messages. It does not change.
 type Entry struct {
-	Seq  uint64    // the number of the message in its channel, from 1
-	From *Member   // who sent it
-	Body []byte    // the message, as the door that took it in rendered it; never modified
-	At   time.Time // when it was accepted
+	Kind Kind
+	Why  Reason
+	Seq  uint64    // of a message: its number in the channel, from 1
+	From *Member   // whom it is about; nil for Ending
+	Body []byte    // of a message: what the door that took it in rendered; never modified
+	At   time.Time // of a message: when it was accepted
 }
 
 // entryOverhead is what an entry costs beyond its body, in octets, so that a log of empty
@@ -16,8 +33,8 @@ const entryOverhead = 64
 
 func (e *Entry) octets() int64 { return int64(len(e.Body)) + entryOverhead }
 
-// log is the ordered list of what some cursor has not passed yet. A position counts all that was
-// ever appended; a cursor is the position of the entry that it reads next.
+// log is the ordered list of what somebody may still ask for. A position counts all that was ever
+// appended; a cursor is the position of the entry that it reads next.
 type log struct {
 	entries []Entry // entries[i] stands at position dropped+i
 	dropped uint64  // how many entries have been dropped from the front

@@ -1,116 +1,197 @@
 package relay
 
-import "time"
+import (
+	"crypto/subtle"
+	"time"
+)
 
-// A Member is one seat in a channel: a cursor into its log. See the package comment for which of
-// its methods may run at the same time.
-type Member struct {
-	Card any // the door's note about the member, as given to Create or Join; static
+// A Mode says how long a seat lives and what it is given.
+type Mode uint8
 
-	channel *channel // static
-	peer    Peer     // static
+const (
+	// Live is the mode of version 1: the cursor starts at the end of the log, passes messages only,
+	// and the seat ends with its connection.
+	Live Mode = iota
+	// Kept is the mode of version 2: the cursor starts at the beginning of the log, and the seat
+	// outlives its connections: it waits for Limits.ResumeTimeout to be taken back with its token.
+	Kept
+)
 
-	cursor uint64 // position of the next entry to take; guarded by channel.mu, like all below
-	awake  bool   // somebody is taking, or has been told to; a member that is not awake is parked, with its cursor at the end
-	end    Reason // why the seat was lost; None while it is held
+// A Token takes a Kept seat back: 16 octets from a cryptographic random source. It is a secret of
+// the member's.
+type Token ID
+
+// String returns the text form, 22 characters of unpadded base64url.
+func (t Token) String() string { return ID(t).String() }
+
+// ParseToken reads what String returns.
+func ParseToken(text string) (Token, error) {
+	id, err := ParseID(text)
+	return Token(id), err
 }
+
+// equal compares in a time that does not depend on where the tokens differ.
+func (t Token) equal(other Token) bool { return subtle.ConstantTimeCompare(t[:], other[:]) == 1 }
+
+// A Member is one seat in a channel, and who sits there. Its methods may be called at any time.
+type Member struct {
+	Number int // in its channel, in order of admission; the creator is 1; static, like all down to token
+	Card   any // the door's note about the member, as given to Create or Join
+
+	channel *channel
+	mode    Mode
+	token   Token // of a Kept seat
+
+	first Attachment  // the one that it was admitted with
+	at    *Attachment // guarded by channel.mu, like all below; nil while the member is away
+	why   Reason      // why it is away
+	away  *time.Timer // gives up the seat of a member that is away
+	acked uint64      // of a Kept seat: the position before which it will not ask again
+	seq   uint64      // of a Kept seat: the message through which it has acknowledged
+	tick  uint64      // channel.receipts at the last acknowledgement
+	sent  uint64      // the n of its last message
+	seqs  []uint64    // the numbers in the channel of its last messages, at most maxSeqs
+	left  uint64      // the position at which it had left
+	end   Reason      // why the seat was lost; None while it is held
+}
+
+// maxSeqs is how many of a member's messages can be answered again with their number.
+const maxSeqs = 1024
 
 // ChannelID returns the id of the member's channel.
 func (m *Member) ChannelID() ID { return m.channel.id }
 
-// Send appends a message to the channel's log, for all members but this one. The body is what
-// they will take; it must not be modified any more. The size is what counts towards
-// Limits.MaxData, in octets. Send never waits for a reader.
-//
-// It returns None when the message was accepted. When the message would pass a limit, the
-// channel ends for every member, this one too, and the reason is returned; as is the reason of an
-// earlier end of the channel or of the seat.
-func (m *Member) Send(body []byte, size int) Reason {
-	c := m.channel
-	var room [9]*Member
-	wake := room[:0]
+// Token returns what takes the seat back; zero for a Live one.
+func (m *Member) Token() Token { return m.token }
 
+// A Receipt answers a numbered message.
+type Receipt struct {
+	Stored bool   // whether the channel has the message
+	Seq    uint64 // its number in the channel; 0 when it was stored too long ago to tell
+	Next   uint64 // the n that comes next
+}
+
+// SendNumbered appends a message like Attachment.Send, unless the member has sent it before: n
+// counts a member's messages from 1. A message that is not stored although the reason is None
+// had an n that is not the next.
+func (m *Member) SendNumbered(n uint64, body []byte, size int) (Receipt, Reason) {
+	return m.send(nil, n, body, size)
+}
+
+// send appends a message; n is 0 for one without a number. A nil attachment stands for whichever
+// the member has.
+func (m *Member) send(a *Attachment, n uint64, body []byte, size int) (Receipt, Reason) {
+	c := m.channel
+	var after aftermath
 	c.mu.Lock()
-	if why := m.overLocked(); why != None {
+	if why := m.overLocked(a); why != None {
 		c.mu.Unlock()
-		return why
+		return Receipt{}, why
+	}
+	if n != 0 && n != m.sent+1 {
+		receipt := Receipt{Stored: n <= m.sent, Next: m.sent + 1}
+		if back := m.sent - n; receipt.Stored && back < uint64(len(m.seqs)) {
+			receipt.Seq = m.seqs[uint64(len(m.seqs))-1-back]
+		}
+		c.mu.Unlock()
+		return receipt, None
 	}
 	if why := c.hub.limits.accepts(c.messages, c.octets, size); why != None {
-		wake = c.endLocked(why, wake)
-		c.mu.Unlock()
-		c.ended(why, wake)
-		return why
+		c.endLocked(why, &after)
+		c.release(&after)
+		return Receipt{}, why
 	}
 	c.messages++
 	c.octets += int64(size)
-	wake = c.appendLocked(Entry{Seq: uint64(c.messages), From: m, Body: body, At: time.Now()}, wake)
-	last := c.endIfEmptyLocked()
-	c.mu.Unlock()
-
-	c.hub.observer.Accepted(size)
-	if last {
-		c.ended(Bye, nil)
-	}
-	for _, other := range wake {
-		other.peer.Wake()
-	}
-	return None
-}
-
-// Take moves the cursor over what lies past it, as many messages as dst has room for, and
-// returns how many it put there; dst must have room for one at least. When it returns none, then
-// either the reason is None and the member is parked: Peer.Wake will tell when there is more; or
-// the channel or the seat has ended for that reason, and nothing more will come. The messages
-// accepted before the end of a channel come first.
-func (m *Member) Take(dst []Entry) (int, Reason) {
-	c := m.channel
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if m.end != None {
-		return 0, m.end
-	}
-	n := 0
-	for ; n < len(dst) && m.cursor < c.log.end(); m.cursor++ {
-		if e := c.log.at(m.cursor); e.From != m {
-			dst[n] = *e
-			n++
+	seq := uint64(c.messages)
+	if n != 0 {
+		m.sent = n
+		if len(m.seqs) == maxSeqs {
+			m.seqs = append(m.seqs[:0], m.seqs[maxSeqs/2:]...)
 		}
+		m.seqs = append(m.seqs, seq)
 	}
-	switch {
-	case n > 0:
-		return n, None
-	case c.end != None:
-		return 0, c.end
-	}
-	if m.awake {
-		m.awake = false
-		c.awake--
-		c.trimLocked()
-	}
-	return 0, None
+	c.appendLocked(Entry{Kind: Message, Seq: seq, From: m, Body: body, At: time.Now()}, &after)
+	c.evictLocked(&after)
+	c.release(&after)
+	c.hub.observer.Accepted(size)
+	return Receipt{Stored: true, Seq: seq, Next: n + 1}, None
 }
 
-// Leave gives the seat up; why is for what Send and Take return from then on. The channel ends
-// with its last member. Leaving twice, or after the channel has ended, does no harm.
-func (m *Member) Leave(why Reason) {
+// Leave gives the seat up; the others are told why. The channel ends with its last member. Leaving
+// twice, or after the channel has ended, does no harm.
+func (m *Member) Leave(why Reason) { m.leave(nil, why) }
+
+func (m *Member) leave(a *Attachment, why Reason) {
 	c := m.channel
+	var after aftermath
 	c.mu.Lock()
-	if m.end != None {
-		c.mu.Unlock()
+	if m.end == None && (a == nil || a.end == None) {
+		if a != nil {
+			c.stirLocked(a)
+		}
+		c.removeLocked(m, why, &after)
+		c.tellLocked(Entry{Kind: Left, From: m, Why: why}, &after)
+		c.evictLocked(&after)
+	}
+	c.release(&after)
+}
+
+// EndChannel ends the channel as ChannelEnded for all, if the member is its creator, and tells
+// whether it is.
+func (m *Member) EndChannel() bool {
+	if m.Number != 1 {
+		return false
+	}
+	m.channel.finish(ChannelEnded)
+	return true
+}
+
+// giveUp takes the seat of a member that has been away for too long.
+func (m *Member) giveUp() {
+	c := m.channel
+	var after aftermath
+	c.mu.Lock()
+	if m.end == None && m.at == nil && c.end == None {
+		c.removeLocked(m, m.why, &after)
+		c.tellLocked(Entry{Kind: Left, From: m, Why: m.why}, &after)
+		c.evictLocked(&after)
+	}
+	c.release(&after)
+}
+
+// ackLocked notes that the member will not ask again for the messages through seq, as far as there are such.
+func (m *Member) ackLocked(seq uint64, after *aftermath) {
+	c := m.channel
+	seq = min(seq, uint64(c.messages))
+	if seq <= m.seq {
 		return
 	}
-	c.removeLocked(m, why)
-	c.trimLocked()
-	last := c.endIfEmptyLocked()
-	c.mu.Unlock()
-	if last {
-		c.ended(Bye, nil)
+	m.seq = seq
+	for m.acked < c.log.end() {
+		if e := c.log.at(m.acked); e.Kind == Message && e.Seq > seq {
+			break
+		}
+		m.acked++
+	}
+	c.receipts++
+	m.tick = c.receipts
+	for _, other := range c.members {
+		if other != m && other.mode == Kept && other.at != nil {
+			c.wakeLocked(other.at, after)
+		}
 	}
 }
 
+// mustAck tells whether an entry is kept for a Kept member until it acknowledges it.
+func (m *Member) mustAck(e *Entry) bool { return e.Kind == Message && e.From != m }
+
 // overLocked returns why nothing can be sent any more, or None.
-func (m *Member) overLocked() Reason {
-	if m.end != None {
+func (m *Member) overLocked(a *Attachment) Reason {
+	switch {
+	case a != nil && a.end != None:
+		return a.end
+	case m.end != None:
 		return m.end
 	}
 	return m.channel.end

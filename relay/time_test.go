@@ -47,7 +47,7 @@ func TestTheLifespanIsExactWhateverIsSent(t *testing.T) {
 		if why := a.Send([]byte("x"), 1); why != relay.ChannelExpired {
 			t.Errorf("Send = %v", why)
 		}
-		if _, why := h.Join(a.ChannelID(), home, nil, new(bell)); why != relay.NoSuchChannel {
+		if _, why := h.Join(a.ChannelID(), home, nil, new(bell), relay.Live); why != relay.NoSuchChannel {
 			t.Errorf("Join = %v", why)
 		}
 		if n := count.ended[relay.ChannelExpired].Load(); n != 1 {
@@ -116,11 +116,11 @@ func TestDrain(t *testing.T) {
 	if h.Draining() {
 		t.Error("Draining before Drain")
 	}
-	drained := h.Drain()
+	drained := h.Drain(0)
 	if !h.Draining() {
 		t.Error("not Draining after Drain")
 	}
-	if m, why := h.Create(home, nil, new(bell)); m != nil || why != relay.Restart {
+	if m, why := h.Create(home, nil, new(bell), relay.Live); m != nil || why != relay.Restart {
 		t.Errorf("Create = %v, %v, want %v", m, why, relay.Restart)
 	}
 	c := a.join(h) // living channels go on
@@ -135,7 +135,7 @@ func TestDrain(t *testing.T) {
 	if !closed(drained) {
 		t.Error("not drained when no channel lives")
 	}
-	if !closed(h.Drain()) {
+	if !closed(h.Drain(0)) {
 		t.Error("a second Drain returned another answer")
 	}
 	expectStats(t, h, relay.Stats{})
@@ -143,10 +143,10 @@ func TestDrain(t *testing.T) {
 
 func TestDrainOfAnEmptyHub(t *testing.T) {
 	h := relay.New(relay.Limits{}, relay.Nobody{})
-	if !closed(h.Drain()) {
+	if !closed(h.Drain(0)) {
 		t.Error("not drained")
 	}
-	if _, why := h.Create(home, nil, new(bell)); why != relay.Restart {
+	if _, why := h.Create(home, nil, new(bell), relay.Live); why != relay.Restart {
 		t.Errorf("Create = %v", why)
 	}
 }
@@ -155,14 +155,14 @@ func TestDrainOfAnEmptyHub(t *testing.T) {
 func TestDrainMissesNoChannel(t *testing.T) {
 	for range 20 {
 		h := relay.New(relay.Limits{}, relay.Nobody{})
-		members := make(chan *relay.Member, crowd)
+		members := make(chan *relay.Attachment, crowd)
 		var drained <-chan struct{}
 		atOnce(crowd, func(i int) {
 			if i == crowd/2 {
-				drained = h.Drain()
+				drained = h.Drain(0)
 				return
 			}
-			switch m, why := h.Create(home, nil, new(bell)); why {
+			switch m, why := h.Create(home, nil, new(bell), relay.Live); why {
 			case relay.None:
 				members <- m
 			case relay.Restart:
@@ -201,7 +201,7 @@ func TestEndAllIsSpreadEvenly(t *testing.T) {
 			s.bell.onRing = func() { ends[time.Since(start)]++ }
 			seats = append(seats, s)
 		}
-		h.Drain()
+		h.Drain(0)
 		h.EndAll(t.Context(), relay.Restart, over)
 		for i := range n {
 			if at := over * time.Duration(i) / n; ends[at] != 1 {
@@ -215,7 +215,7 @@ func TestEndAllIsSpreadEvenly(t *testing.T) {
 		if got := count.ended[relay.Restart].Load(); got != n {
 			t.Errorf("Ended(Restart) was called %d times, want %d", got, n)
 		}
-		if !closed(h.Drain()) {
+		if !closed(h.Drain(0)) {
 			t.Error("not drained")
 		}
 	})

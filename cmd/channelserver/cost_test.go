@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,14 +26,14 @@ func BenchmarkIdle(b *testing.B) {
 	for range b.N {
 		p := startServer(b)
 		before := p.resident(b)
-		goroutines := p.metric(b, "go_goroutines")
+		goroutines := p.metric("go_goroutines")
 		p.idle(b, conns)
 		b.ReportMetric((p.resident(b)-before)/1024/conns, "KiB/conn")
-		b.ReportMetric((p.metric(b, "go_goroutines")-goroutines)/conns, "goroutines/conn")
-		p.get(b, "/debug/pprof/heap?gc=1")
-		p.get(b, "/debug/pprof/heap?gc=1")
+		b.ReportMetric((p.metric("go_goroutines")-goroutines)/conns, "goroutines/conn")
+		p.ask("/debug/pprof/heap?gc=1")
+		p.ask("/debug/pprof/heap?gc=1")
 		b.ReportMetric((p.resident(b)-before)/1024/conns, "KiB-after-GC/conn")
-		b.ReportMetric((p.metric(b, "go_memstats_heap_inuse_bytes")+p.metric(b, "go_memstats_stack_inuse_bytes"))/1024/conns, "KiB-in-use/conn")
+		b.ReportMetric((p.metric("go_memstats_heap_inuse_bytes")+p.metric("go_memstats_stack_inuse_bytes"))/1024/conns, "KiB-in-use/conn")
 		p.stop()
 	}
 }
@@ -84,48 +80,24 @@ func BenchmarkMessage(b *testing.B) {
 	}
 }
 
-// A process is a running server.
-type process struct {
-	*exec.Cmd
-	address, admin string
-}
-
-var urls = regexp.MustCompile(`listening on http://([^;]+);.*"admin":"http://([^"]+)"`)
-
-// startServer builds the server and runs it, with no limits that a benchmark would meet.
+// startServer builds the server as it is released and runs it, with no limits that a benchmark
+// would meet.
 func startServer(b *testing.B) *process {
 	b.Helper()
 	binary := filepath.Join(b.TempDir(), "channelserver")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
-	p := &process{Cmd: exec.Command(binary, "--hostname=127.0.0.1", "--port=0", "--admin_addr=127.0.0.1:0",
-		"--conn_lifespan=0", "--max_exchanges=0", "--drain_timeout=0", "--heartbeat_interval=60", "--client_timeout=600")}
-	p.Env = []string{}
-	p.Stderr = os.Stderr
-	stdout, err := p.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := p.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(p.stop)
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	found := urls.FindStringSubmatch(line)
-	if err != nil || found == nil {
-		b.Fatalf("%v: %s", err, line)
-	}
-	go io.Copy(io.Discard, stdout)
-	p.address, p.admin = found[1], found[2]
-	return p
+	cmd := exec.Command(binary, "--hostname=127.0.0.1", "--port=0", "--admin_addr=127.0.0.1:0",
+		"--conn_lifespan=0", "--max_exchanges=0", "--drain_timeout=0", "--heartbeat_interval=60", "--client_timeout=600")
+	cmd.Env = []string{}
+	return launch(b, cmd)
 }
 
+// stop ends the server and waits for that.
 func (p *process) stop() {
-	if p.ProcessState == nil {
-		p.Process.Signal(os.Interrupt)
-		p.Wait()
-	}
+	p.signal(os.Interrupt)
+	p.exit()
 }
 
 // idle opens channels of two until there are so many connections.
@@ -181,7 +153,7 @@ func readFrame(conn net.Conn) error {
 
 // resident returns the memory of the process that is in RAM, in octets.
 func (p *process) resident(b *testing.B) float64 {
-	return p.metric(b, "process_resident_memory_bytes")
+	return p.metric("process_resident_memory_bytes")
 }
 
 // cpu returns the CPU time that the process has used, by its own clock (clock_getcpuclockid(3)).
@@ -193,34 +165,4 @@ func (p *process) cpu(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(t.Nano())
-}
-
-// metric returns the value of a series without labels.
-func (p *process) metric(b *testing.B, name string) float64 {
-	b.Helper()
-	for line := range strings.Lines(p.get(b, "/metrics")) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			number, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			if err != nil {
-				b.Fatal(err)
-			}
-			return number
-		}
-	}
-	b.Fatalf("no metric %s", name)
-	return 0
-}
-
-func (p *process) get(b *testing.B, path string) string {
-	b.Helper()
-	response, err := http.Get("http://" + p.admin + path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return string(body)
 }

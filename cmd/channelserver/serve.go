@@ -28,9 +28,12 @@ const maxLag = 1 << 20
 
 // serve runs the server until a signal has drained it.
 func serve(ctx context.Context, s settings.Settings, log *slog.Logger) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
+	stop := make(chan os.Signal, 2)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(stop)
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
@@ -43,6 +46,7 @@ func serve(ctx context.Context, s settings.Settings, log *slog.Logger) error {
 		return err
 	}
 	go database.Watch(ctx, time.Duration(s.MMDBCheckInterval))
+	go reload(ctx, hangup, database)
 
 	running := thisVersion()
 	observer, err := metrics.New(metrics.Options{
@@ -86,7 +90,20 @@ func serve(ctx context.Context, s settings.Settings, log *slog.Logger) error {
 		fmt.Fprintf(os.Stderr, "channelserver: listening on %s; %s.\n", address, places) // for whoever sits there
 	}
 
-	return drain(signals, failed, hub, door, database, time.Duration(s.DrainTimeout), log)
+	return drain(stop, failed, hub, door, time.Duration(s.DrainTimeout), log)
+}
+
+// reload reloads the database at every hangup, until ctx is done. It logs what is wrong, and is apart
+// from the signals to stop since a large database takes a while.
+func reload(ctx context.Context, hangup <-chan os.Signal, database *geo.Database) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			_ = database.Reload()
+		}
+	}
 }
 
 // openDatabase opens the database of places, or one that finds its file later, and says in words
@@ -127,9 +144,7 @@ func listen(s *settings.Settings, handler http.Handler, log *slog.Logger, failed
 		listener = tls.NewListener(listener, &tls.Config{GetCertificate: certificate.get, NextProtos: []string{"http/1.1"}})
 		url = "https://" + listener.Addr().String()
 	}
-	server := newServer(handler, log)
-	server.ReadTimeout = 10 * time.Second // the upgrade takes it off
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- newPublicServer(handler, log).Serve(listener) }()
 	return url, nil
 }
 
@@ -146,6 +161,15 @@ func listenAdmin(address string, handler http.Handler, log *slog.Logger, failed 
 	return "http://" + listener.Addr().String(), nil
 }
 
+// newPublicServer returns a server for strangers: it waits neither for a request nor for the
+// reading of an answer. The upgrade to a WebSocket takes these limits off.
+func newPublicServer(handler http.Handler, log *slog.Logger) *http.Server {
+	server := newServer(handler, log)
+	server.ReadTimeout = 10 * time.Second
+	server.WriteTimeout = 10 * time.Second
+	return server
+}
+
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:                      handler,
@@ -153,7 +177,7 @@ func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:                  time.Minute,
 		MaxHeaderBytes:               16 << 10,
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what clients do wrong
+		ErrorLog:                     newHTTPLog(log),
 	}
 }
 
