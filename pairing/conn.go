@@ -1,7 +1,6 @@
 package pairing
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -27,41 +27,62 @@ const linger = 2 * time.Second
 // batch is how many messages leave in one write at most.
 const batch = 8
 
-// A conn is one WebSocket of version 1. A goroutine of its own reads it, in serve; its frames are
-// written by whoever wakes it.
+// A conn is one WebSocket. A goroutine of its own reads it, in serve; its frames are written by
+// whoever wakes it.
 type conn struct {
-	server *Server         // static, like all down to opened
-	ws     *websocket.Conn // read by the reader; written by one drain at a time; control frames by anyone
-	socket *socket
-	remote netip.Addr        // invalid when unknown
-	member *relay.Attachment // nil when no seat was to be had
-	opened time.Time
+	server  *Server         // static, like all down to opened
+	version version         // of the protocol
+	ws      *websocket.Conn // read by the reader; written under writing, but for control frames
+	socket  *socket
+	remote  netip.Addr // invalid when unknown
+	opened  time.Time
 
-	shard  int           // owned by the registry
-	pinged time.Duration // when the last ping was sent, since socket.start; owned by the sweep
-	over   atomic.Uint32 // the Reason for which the connection has ended; None while it lives
+	shard   int                              // owned by the registry
+	pinged  time.Duration                    // when the last ping was sent, since socket.start; owned by the sweep
+	writing sync.Mutex                       // held over the data frames that leave together; nothing under it waits for the client
+	member  atomic.Pointer[relay.Attachment] // nil until it has a seat
+	over    atomic.Uint32                    // the Reason for which the connection has ended; None while it lives
 }
 
-func newConn(s *Server, ws *websocket.Conn, socket *socket, remote netip.Addr) *conn {
-	c := &conn{server: s, ws: ws, socket: socket, remote: remote, opened: time.Now()}
+// A version is what is particular to a version of the protocol, for one connection.
+type version interface {
+	// greet begins the connection, in the goroutine of its HTTP request.
+	greet(c *conn)
+	// receive takes one whole message of the client in, in the reader's goroutine. It does not keep
+	// the text, which is valid UTF-8.
+	receive(c *conn, text []byte)
+	// appendFrame renders what the member takes.
+	appendFrame(dst []byte, e *relay.Entry) []byte
+	// giveUp tells the hub why the connection has ended.
+	giveUp(a *relay.Attachment, why relay.Reason)
+	// closed says what it means that the client has closed with this code.
+	closed(code int) relay.Reason
+}
+
+func newConn(s *Server, v version, ws *websocket.Conn, socket *socket, remote netip.Addr) *conn {
+	c := &conn{server: s, version: v, ws: ws, socket: socket, remote: remote, opened: time.Now()}
 	socket.resume = c.Wake
 	socket.fail = c.end
 	return c
 }
 
-// greet sends a connection that got a seat its first frame, and what was sent there since; one that
-// got none is told why, and closed.
-func (c *conn) greet(refused relay.Reason) {
+// begin greets the client, and sends that together with the answer to the handshake.
+func (c *conn) begin() {
 	defer c.rescue()
-	if refused != relay.None {
-		c.end(refused)
-		c.release()
-		return
+	c.version.greet(c)
+	c.release()
+	if c.member.Load() != nil {
+		c.Wake() // the attachment has been awake since it was made
+	}
+}
+
+// sit notes the seat that the connection has got. It must be greeted and woken after that.
+func (c *conn) sit(a *relay.Attachment) {
+	c.member.Store(a)
+	if why := relay.Reason(c.over.Load()); why != relay.None { // the end came first, and did not see the seat
+		c.version.giveUp(a, why)
 	}
 	c.server.observer.Admitted()
-	_ = c.ws.WriteMessage(websocket.TextMessage, appendLink(nil, c.member.ChannelID())) // release tells
-	c.release()
-	c.Wake() // the member has been awake since it was seated
 }
 
 // serve reads what the client sends until it is gone.
@@ -92,53 +113,63 @@ func (c *conn) read() (closed bool) {
 		if *text, err = appendAll(*text, r); err != nil {
 			return c.gone(err)
 		}
-		c.receive(*text)
+		switch {
+		case c.over.Load() != uint32(relay.None): // it is only waited for
+		case !utf8.Valid(*text):
+			c.end(relay.BadPayload)
+		default:
+			c.version.receive(c, *text)
+		}
 		c.server.buffers.put(text)
 	}
 }
 
-// receive takes one whole message of the client in. It does not keep the text.
-func (c *conn) receive(text []byte) {
-	if c.member == nil {
-		return
-	}
-	if !utf8.Valid(text) {
-		c.end(relay.BadPayload)
-		return
-	}
-	text = bytes.TrimSpace(text)
-	if c.server.options.RequireBase64 && !isBase64URL(text) {
-		c.end(relay.BadPayload)
-		return
-	}
-	c.member.Send(quote(text), len(text)) // when it ends the channel, Take tells
-}
-
-// Wake writes what lies past the member's cursor, until the member is parked or its socket is
+// Wake writes what lies past the member's cursor, until the attachment is parked or its socket is
 // busy; then the socket wakes it again. It implements relay.Peer and does not wait for the client.
 func (c *conn) Wake() {
 	defer c.rescue()
 	var entries [batch]relay.Entry
+	member := c.member.Load()
 	for c.socket.ready() {
-		n, end := c.member.Take(entries[:])
+		n, end := member.Take(entries[:])
 		if n == 0 {
 			if end != relay.None {
 				c.end(end)
 			}
 			return
 		}
-		c.socket.hold()
-		frame := c.server.buffers.get()
-		for i := range entries[:n] {
-			*frame = appendEnvelope((*frame)[:0], &entries[i])
-			_ = c.ws.WriteMessage(websocket.TextMessage, *frame) // release tells
-		}
-		c.server.buffers.put(frame)
-		c.release()
+		c.write(entries[:n])
 		now := time.Now()
 		for i := range entries[:n] {
-			c.server.observer.Relayed(now.Sub(entries[i].At))
+			if entries[i].Kind == relay.Message {
+				c.server.observer.Relayed(now.Sub(entries[i].At))
+			}
 		}
+	}
+}
+
+// write sends entries in one write to the socket.
+func (c *conn) write(entries []relay.Entry) {
+	frame := c.server.buffers.get()
+	defer c.server.buffers.put(frame)
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.socket.hold()
+	for i := range entries {
+		*frame = c.version.appendFrame((*frame)[:0], &entries[i])
+		_ = c.ws.WriteMessage(websocket.TextMessage, *frame) // release tells
+	}
+	c.release()
+}
+
+// reply sends one frame to a client from its reader. A client that sends but does not read is not
+// read from either, until it does or its time is up.
+func (c *conn) reply(frame []byte) {
+	c.socket.flush()
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if err := c.ws.WriteMessage(websocket.TextMessage, frame); err != nil {
+		c.end(failure(err))
 	}
 }
 
@@ -149,23 +180,28 @@ func (c *conn) release() {
 	}
 }
 
-// end ends the connection for a reason, once: the seat is given up, and the client is told, if it
-// can be. The reader notices and shuts the socket.
-func (c *conn) end(why relay.Reason) {
+// finish ends the connection for a reason, once, towards everyone but the client.
+func (c *conn) finish(why relay.Reason) bool {
 	if !c.over.CompareAndSwap(uint32(relay.None), uint32(why)) {
-		return
+		return false
 	}
-	if c.member == nil {
+	if a := c.member.Load(); a == nil {
 		c.server.observer.Refused(why)
 	} else {
-		c.member.Leave(why)
+		c.version.giveUp(a, why)
 		c.server.observer.Closed(why, time.Since(c.opened))
 	}
 	c.log(why)
-	switch why {
-	case relay.Bye: // gorilla has answered the client's close frame
+	return true
+}
+
+// end ends the connection for a reason, once, and tells the client, if it can be told. The reader
+// notices and shuts the socket.
+func (c *conn) end(why relay.Reason) {
+	if !c.finish(why) {
 		return
-	case relay.Lost:
+	}
+	if why == relay.Lost {
 		c.socket.Close()
 		return
 	}
@@ -177,7 +213,8 @@ func (c *conn) end(why relay.Reason) {
 	}
 }
 
-// gone ends the connection for what reading it came to, and tells whether that was a close frame.
+// gone ends the connection for what reading it came to, and tells whether that was a close frame,
+// which gorilla has answered.
 func (c *conn) gone(err error) (closed bool) {
 	var broken violation
 	var frame *websocket.CloseError
@@ -185,7 +222,7 @@ func (c *conn) gone(err error) (closed bool) {
 	case errors.As(err, &broken):
 		c.end(relay.Reason(broken))
 	case errors.As(err, &frame) && frame.Code != websocket.CloseAbnormalClosure:
-		c.end(relay.Bye)
+		c.finish(c.version.closed(frame.Code))
 		return true
 	default:
 		c.end(failure(err))
@@ -236,8 +273,8 @@ func (c *conn) log(why relay.Reason) {
 		return
 	}
 	channel := ""
-	if c.member != nil {
-		channel = c.server.ids.Hash(c.member.ChannelID())
+	if a := c.member.Load(); a != nil {
+		channel = c.server.ids.Hash(a.ChannelID())
 	}
 	c.server.log.Log(ctx, logs.LevelVerbose, "connection closed", "reason", why.String(),
 		"channel", channel, "remote", geo.Mask(c.remote).String(), "after", time.Since(c.opened).Round(time.Millisecond).String())

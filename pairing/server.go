@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -18,10 +19,6 @@ import (
 	"channelserver/logs"
 	"channelserver/relay"
 )
-
-// pathV1 is where version 1 is served: alone or with a slash it mints a channel, with a slash and
-// an id it joins one.
-const pathV1 = "/v1/ws"
 
 // Options are the choices that an operator makes for a Server. Zero durations and sizes turn off
 // what they bound, but for WriteTimeout.
@@ -44,9 +41,11 @@ type Server struct {
 	ids      logs.IDHasher
 	options  Options
 	upgrader websocket.Upgrader
+	http     http.Handler // version 2 over plain HTTP
 
-	buffers  pool     // for messages read, frames rendered and octets to send
-	registry registry // the open connections
+	buffers  pool         // for messages read, frames rendered and octets to send
+	registry registry     // the open WebSockets
+	streams  atomic.Int64 // requests for events that are being answered
 }
 
 // NewServer returns a Server for the channels of the hub. Run its Sweep beside it.
@@ -64,19 +63,30 @@ func NewServer(hub *relay.Hub, locator *geo.Locator, observer relay.Observer, lo
 			Error:           refuseUpgrade,
 		},
 	}
+	s.http = s.newHTTP()
 	return s
 }
 
 // Handles tells whether a path is this server's.
 func Handles(path string) bool {
-	return path == pathV1 || strings.HasPrefix(path, pathV1+"/")
+	for _, prefix := range []string{pathV1, pathV2, pathHTTP} {
+		if path == prefix || strings.HasPrefix(path, prefix+"/") {
+			return true
+		}
+	}
+	return false
 }
 
-// ServeHTTP upgrades the connection and seats it in a new channel or in the one that the path
-// names. Without an upgrade it answers 426, for an origin that is not allowed 403, for a new channel
-// while the hub drains 503. What depends on the channel is refused after the upgrade, with a close
-// code, because a browser's code cannot see an HTTP status.
+// ServeHTTP serves version 2 over HTTP at its paths, and upgrades connections at the others. It seats
+// an upgraded connection in a new channel or in the one that the path names. Without an upgrade it
+// answers 426, for an origin that is not allowed 403, for a new channel while the hub drains 503. What
+// depends on the channel is refused after the upgrade, with a close code, because a browser's code
+// cannot see an HTTP status.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, pathHTTP) {
+		s.http.ServeHTTP(w, r)
+		return
+	}
 	if !websocket.IsWebSocketUpgrade(r) {
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
@@ -87,7 +97,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Pages of this origin may not connect here; the operator can add it to allowed_origins.", http.StatusForbidden)
 		return
 	}
-	seat, request := s.seat(r.URL.Path)
+	text, two := strings.CutPrefix(r.URL.Path, pathV2)
+	text = strings.TrimPrefix(strings.TrimPrefix(text, pathV1), "/")
+	id, request := parseRequest(text)
 	s.observer.Requested(request)
 	if request == relay.RequestNew && s.hub.Draining() {
 		w.Header().Set("Retry-After", "1")
@@ -96,51 +108,67 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	sender := s.locator.Sender(r)
-	hijacker := &hijacker{ResponseWriter: w, server: s}
+	seat := s.seat(id, request, sender.Addr)
+	maxMessage := int64(s.options.MaxMessageSize)
+	var v version
+	if two {
+		v = &v2{reader: reader{s.locator, sender.Wishes}, seat: seat, card: newCard(sender), id: id, kind: request}
+		maxMessage = maxFrameV2(maxMessage)
+	} else {
+		v = &v1{seat: seat, card: newCard(sender)}
+	}
+	hijacker := &hijacker{ResponseWriter: w, server: s, maxMessage: maxMessage}
 	ws, err := s.upgrader.Upgrade(hijacker, r, nil)
 	if err != nil {
 		return // answered by refuseUpgrade, or the client is gone
 	}
-	c := newConn(s, ws, hijacker.socket, sender.Addr)
-	member, refused := seat(sender.Addr, newCard(sender), c)
-	c.member = member
+	c := newConn(s, v, ws, hijacker.socket, sender.Addr)
 	s.registry.add(c)
-	c.greet(refused)
+	c.begin()
 	// The reader gets a goroutine of its own, so that what net/http, the upgrade and the greeting
 	// have used, their stack above all, is free again.
 	go c.serve()
+}
+
+// parseRequest returns what a path asks for whose part behind the version is text.
+func parseRequest(text string) (id relay.ID, request relay.Request) {
+	if text == "" {
+		return id, relay.RequestNew
+	}
+	id, err := relay.ParseID(text)
+	if err != nil {
+		return id, relay.RequestBadID
+	}
+	return id, relay.RequestExisting
+}
+
+// A seating takes the seat that a request asks for.
+type seating func(card *card, peer relay.Peer, mode relay.Mode) (*relay.Attachment, relay.Reason)
+
+func (s *Server) seat(id relay.ID, request relay.Request, addr netip.Addr) seating {
+	return func(card *card, peer relay.Peer, mode relay.Mode) (*relay.Attachment, relay.Reason) {
+		switch request {
+		case relay.RequestNew:
+			return s.hub.Create(addr, card, peer, mode)
+		case relay.RequestExisting:
+			return s.hub.Join(id, addr, card, peer, mode)
+		default:
+			return nil, relay.BadChannelID
+		}
+	}
 }
 
 // Wait waits until all connections are closed or ctx is done.
 func (s *Server) Wait(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for s.registry.count() > 0 {
+	for s.registry.count() > 0 || s.streams.Load() > 0 {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
-}
-
-// seat returns what takes the seat that a path asks for, and the kind of the request.
-func (s *Server) seat(path string) (seat func(addr netip.Addr, card any, peer relay.Peer) (*relay.Attachment, relay.Reason), request relay.Request) {
-	text := strings.TrimPrefix(strings.TrimPrefix(path, pathV1), "/")
-	if text == "" {
-		return func(addr netip.Addr, card any, peer relay.Peer) (*relay.Attachment, relay.Reason) {
-			return s.hub.Create(addr, card, peer, relay.Live)
-		}, relay.RequestNew
-	}
-	id, err := relay.ParseID(text)
-	if err != nil {
-		return func(netip.Addr, any, relay.Peer) (*relay.Attachment, relay.Reason) {
-			return nil, relay.BadChannelID
-		}, relay.RequestBadID
-	}
-	return func(addr netip.Addr, card any, peer relay.Peer) (*relay.Attachment, relay.Reason) {
-		return s.hub.Join(id, addr, card, peer, relay.Live)
-	}, relay.RequestExisting
 }
 
 // refuseUpgrade answers a request whose handshake is wrong (RFC 6455 section 4.2).
@@ -155,8 +183,9 @@ func refuseUpgrade(w http.ResponseWriter, r *http.Request, status int, reason er
 // A hijacker hands the connection under a request over as a socket.
 type hijacker struct {
 	http.ResponseWriter
-	server *Server
-	socket *socket
+	server     *Server
+	maxMessage int64   // octets of one message
+	socket     *socket // nil until Hijack
 }
 
 // Hijack is called by the upgrader.
@@ -165,6 +194,6 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, errors.New("this connection cannot be upgraded")
 	}
-	h.socket = newSocket(conn, h.server.options.WriteTimeout, int64(h.server.options.MaxMessageSize), &h.server.buffers)
+	h.socket = newSocket(conn, h.server.options.WriteTimeout, h.maxMessage, &h.server.buffers)
 	return h.socket, buffers, nil
 }

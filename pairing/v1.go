@@ -5,14 +5,55 @@ import (
 	"encoding/base64"
 	"encoding/json"
 
+	"github.com/gorilla/websocket"
+
 	"channelserver/geo"
 	"channelserver/relay"
 )
 
+// pathV1 is where version 1 is served: alone or with a slash it mints a channel, with a slash and
+// an id it joins one.
+const pathV1 = "/v1/ws"
+
 // A card is the note that a member carries in the hub: what its peers are told about it.
 type card struct {
-	sender []byte // the sender object of version 1, rendered once
+	sender   geo.Sender
+	rendered []byte // the sender object, with places in the sender's own language
 }
+
+// v1 is version 1 of the protocol: the seat is taken with the connection and lost with it.
+type v1 struct {
+	seat seating
+	card *card
+}
+
+func (v *v1) greet(c *conn) {
+	a, why := v.seat(v.card, c, relay.Live)
+	v.seat, v.card = nil, nil // an idle connection keeps no more than it needs
+	if why != relay.None {
+		c.end(why)
+		return
+	}
+	c.sit(a)
+	_ = c.ws.WriteMessage(websocket.TextMessage, appendLink(nil, a.ChannelID())) // release tells
+}
+
+func (*v1) receive(c *conn, text []byte) {
+	text = bytes.TrimSpace(text)
+	if c.server.options.RequireBase64 && !isBase64URL(text) {
+		c.end(relay.BadPayload)
+		return
+	}
+	if a := c.member.Load(); a != nil {
+		a.Send(quote(text), len(text)) // when it ends the channel, Take tells
+	}
+}
+
+func (*v1) appendFrame(dst []byte, e *relay.Entry) []byte { return appendEnvelope(dst, e) }
+
+func (*v1) giveUp(a *relay.Attachment, why relay.Reason) { a.Leave(why) }
+
+func (*v1) closed(int) relay.Reason { return relay.Bye }
 
 // senderJSON has the keys of sender metadata (docs/protocol.md section 1); unknown ones are left out.
 type senderJSON struct {
@@ -23,13 +64,16 @@ type senderJSON struct {
 	Country   string `json:"country,omitempty"`
 }
 
-func newCard(s geo.Sender) *card {
-	sender := senderJSON{UserAgent: s.UserAgent, City: s.Place.City, Region: s.Place.Region, Country: s.Place.Country}
+func newCard(s geo.Sender) *card { return &card{sender: s, rendered: renderSender(s, s.Place)} }
+
+// renderSender returns the sender object of somebody in a place, which may be in any language.
+func renderSender(s geo.Sender, place geo.Place) []byte {
+	sender := senderJSON{UserAgent: s.UserAgent, City: place.City, Region: place.Region, Country: place.Country}
 	if s.Addr.IsValid() {
 		sender.Remote = s.Addr.String()
 	}
 	rendered, _ := json.Marshal(sender) // strings only: it cannot fail
-	return &card{sender: rendered}
+	return rendered
 }
 
 // appendLink appends the first frame that a member gets (docs/protocol.md section 2).
@@ -48,7 +92,7 @@ func appendEnvelope(dst []byte, e *relay.Entry) []byte {
 	dst = append(dst, `{"message":`...)
 	dst = append(dst, e.Body...)
 	dst = append(dst, `,"sender":`...)
-	dst = append(dst, e.From.Card.(*card).sender...)
+	dst = append(dst, e.From.Card.(*card).rendered...)
 	return append(dst, '}')
 }
 

@@ -7,10 +7,10 @@ import "time"
 // while it is away. See the package comment for which methods may run at the same time.
 type Attachment struct {
 	Member  *Member  // whose it is; static
-	Welcome *Welcome // how things stood when it began, for a Kept member, else nil; the door may forget it
+	Welcome *Welcome // how things stood when it began, for a Kept member that is Welcomed, else nil; the door may forget it
 
 	peer     Peer   // static
-	welcomed uint64 // the end of the log when it began; static
+	welcomed uint64 // the position before which its Welcome, or the attachment before it, has told all that is no message; static
 
 	cursor uint64      // position of the next entry to take; guarded by channel.mu, like all below
 	awake  bool        // somebody is taking, or has been told to; one that is not awake is parked, with its cursor at the end
@@ -26,6 +26,14 @@ type Welcome struct {
 	Sent    uint64        // the n of the member's last message that is stored
 	Expires time.Duration // what is left of the channel's life; 0 when that has no limit
 }
+
+// A Resumption says how a member that takes its seat back learns what it has missed besides messages.
+type Resumption uint8
+
+const (
+	Welcomed  Resumption = iota // from a Welcome: for one that may not have got all that was sent to it
+	Continued                   // from Take, as if the attachment before it went on
+)
 
 // A Presence says whether a member had a connection.
 type Presence struct {

@@ -116,7 +116,7 @@ func (c *channel) join(addr netip.Addr, card any, peer Peer, mode Mode) (*Attach
 }
 
 // resume gives the seat that a token stands for to a new attachment.
-func (c *channel) resume(token Token, seq uint64, peer Peer) (*Attachment, Reason) {
+func (c *channel) resume(token Token, seq uint64, peer Peer, how Resumption) (*Attachment, Reason) {
 	var after aftermath
 	c.mu.Lock()
 	m, why := c.holderLocked(token)
@@ -131,8 +131,13 @@ func (c *channel) resume(token Token, seq uint64, peer Peer) (*Attachment, Reaso
 		m.away = nil
 	}
 	m.ackLocked(seq, &after)
-	a := &Attachment{Welcome: c.welcomeLocked(m)}
+	a := new(Attachment)
 	c.attachLocked(m, a, peer)
+	if how == Welcomed {
+		a.Welcome = c.welcomeLocked(m)
+	} else {
+		a.welcomed = m.passed
+	}
 	if back {
 		c.tellLocked(Entry{Kind: Back, From: m}, &after)
 		c.evictLocked(&after)
@@ -191,6 +196,7 @@ func (c *channel) detachLocked(m *Member, why Reason, after *aftermath) {
 		return
 	}
 	m.at = nil
+	m.passed = max(a.cursor, a.welcomed)
 	a.end = why
 	if a.awake {
 		c.awake--
@@ -223,6 +229,18 @@ func (c *channel) tellLocked(e Entry, after *aftermath) {
 			return
 		}
 	}
+}
+
+// tellLeftLocked tells that a member has lost its seat, and before that what it had acknowledged,
+// for those who have not been told.
+func (c *channel) tellLeftLocked(m *Member, after *aftermath) {
+	for _, other := range c.members {
+		if other.mode == Kept && (other.at == nil || other.at.told < m.tick) && m.tick > 0 {
+			c.tellLocked(Entry{Kind: Delivered, From: m, Seq: m.seq}, after)
+			break
+		}
+	}
+	c.tellLocked(Entry{Kind: Left, From: m, Why: m.end}, after)
 }
 
 // appendLocked puts an entry past all cursors and wakes those that it is for.

@@ -89,12 +89,12 @@ func (h *Hub) Join(id ID, addr netip.Addr, card any, peer Peer, mode Mode) (*Att
 // Replaced. The member has processed the messages through seq; the later ones are there to Take
 // again. It returns NoSuchChannel when there is no such seat any more, MissedMessages when it was lost
 // to the bounds of the log.
-func (h *Hub) Resume(id ID, token Token, seq uint64, peer Peer) (*Attachment, Reason) {
+func (h *Hub) Resume(id ID, token Token, seq uint64, peer Peer, how Resumption) (*Attachment, Reason) {
 	c := h.channel(id)
 	if c == nil {
 		return nil, NoSuchChannel
 	}
-	return c.resume(token, seq, peer)
+	return c.resume(token, seq, peer, how)
 }
 
 // Holder returns the member whose seat a token stands for, whether it is away or not. It returns the
@@ -108,6 +108,9 @@ func (h *Hub) Holder(id ID, token Token) (*Member, Reason) {
 	defer c.mu.Unlock()
 	return c.holderLocked(token)
 }
+
+// Lives tells whether there is such a channel.
+func (h *Hub) Lives(id ID) bool { return h.channel(id) != nil }
 
 func (h *Hub) channel(id ID) *channel {
 	s := h.shard(id)
@@ -190,3 +193,6 @@ func (h *Hub) forget() {
 		h.drainOnce.Do(func() { close(h.drained) })
 	}
 }
+
+// Limits returns the limits of each channel.
+func (h *Hub) Limits() Limits { return h.limits }

@@ -13,7 +13,7 @@ const (
 	Away                  // From lost its connection and keeps its seat; Why tells how
 	Back                  // From has a connection again
 	Ending                // the channel will end At that time; Why tells how
-	Delivered             // From has acknowledged everything through Seq; never in the log itself
+	Delivered             // From has acknowledged everything through Seq
 )
 
 // An Entry is what a member takes from its channel: a message, or something else to be told in

@@ -42,17 +42,18 @@ type Member struct {
 	mode    Mode
 	token   Token // of a Kept seat
 
-	first Attachment  // the one that it was admitted with
-	at    *Attachment // guarded by channel.mu, like all below; nil while the member is away
-	why   Reason      // why it is away
-	away  *time.Timer // gives up the seat of a member that is away
-	acked uint64      // of a Kept seat: the position before which it will not ask again
-	seq   uint64      // of a Kept seat: the message through which it has acknowledged
-	tick  uint64      // channel.receipts at the last acknowledgement
-	sent  uint64      // the n of its last message
-	seqs  []uint64    // the numbers in the channel of its last messages, at most maxSeqs
-	left  uint64      // the position at which it had left
-	end   Reason      // why the seat was lost; None while it is held
+	first  Attachment  // the one that it was admitted with
+	at     *Attachment // guarded by channel.mu, like all below; nil while the member is away
+	why    Reason      // why it is away
+	away   *time.Timer // gives up the seat of a member that is away
+	acked  uint64      // of a Kept seat: the position before which it will not ask again
+	seq    uint64      // of a Kept seat: the message through which it has acknowledged
+	passed uint64      // the position through which its last attachment has told all that is no message
+	tick   uint64      // channel.receipts at the last acknowledgement
+	sent   uint64      // the n of its last message
+	seqs   []uint64    // the numbers in the channel of its last messages, at most maxSeqs
+	left   uint64      // the position at which it had left
+	end    Reason      // why the seat was lost; None while it is held
 }
 
 // maxSeqs is how many of a member's messages can be answered again with their number.
@@ -131,7 +132,7 @@ func (m *Member) leave(a *Attachment, why Reason) {
 			c.stirLocked(a)
 		}
 		c.removeLocked(m, why, &after)
-		c.tellLocked(Entry{Kind: Left, From: m, Why: why}, &after)
+		c.tellLeftLocked(m, &after)
 		c.evictLocked(&after)
 	}
 	c.release(&after)
@@ -154,7 +155,7 @@ func (m *Member) giveUp() {
 	c.mu.Lock()
 	if m.end == None && m.at == nil && c.end == None {
 		c.removeLocked(m, m.why, &after)
-		c.tellLocked(Entry{Kind: Left, From: m, Why: m.why}, &after)
+		c.tellLeftLocked(m, &after)
 		c.evictLocked(&after)
 	}
 	c.release(&after)

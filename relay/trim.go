@@ -46,7 +46,7 @@ func (c *channel) evictLocked(after *aftermath) {
 		c.missed = slices.Delete(c.missed, 0, excess)
 	}
 	for _, m := range gone {
-		c.tellLocked(Entry{Kind: Left, From: m, Why: m.end}, after)
+		c.tellLeftLocked(m, after)
 	}
 }
 

@@ -172,6 +172,13 @@ func (s *Settings) reconcile() (problems []error) {
 			s.DrainTimeout = Seconds(300 * time.Second)
 		}
 	}
+	if s.given["max_kept"] == "" {
+		s.MaxKept = max(1<<20, 2*Octets(s.MaxMessageSize))
+	}
+	if s.MaxKept != 0 && s.MaxKept < Octets(s.MaxMessageSize) {
+		problems = append(problems, fmt.Errorf("%s is not accepted: a message may have %d octets (max_message_size); give at least that, or 0 for no limit",
+			s.given["max_kept"], s.MaxMessageSize))
+	}
 	if s.given["heartbeat_interval"] == "" && s.ClientTimeout != 0 {
 		s.HeartbeatInterval = min(s.HeartbeatInterval, s.ClientTimeout/3)
 	}

@@ -56,13 +56,16 @@ func TestDefaults(t *testing.T) {
 		ClientTimeout: Seconds(30 * time.Second), HeartbeatInterval: Seconds(10 * time.Second), WriteTimeout: PositiveSeconds(10 * time.Second),
 		TrustedProxyList: "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
 		MMDBLoc:          "mmdb/latest/GeoLite2-City.mmdb", MMDBCheckInterval: Seconds(60 * time.Second), DefaultLang: "en",
-		MetricName: "channelserver",
-		given:      map[string]string{},
+		MetricName: "channelserver", ResumeTimeout: Seconds(300 * time.Second), MaxKept: 1 << 20, MaxKeptTotal: 256 << 20,
+		given: map[string]string{},
 	}
 	if got, want := dump(&s), dump(&want); got != want {
 		t.Errorf("defaults:\n%s\nwant:\n%s", got, want)
 	}
-	wantLimits := relay.Limits{MaxExchanges: 10, MaxMessageSize: 65536, MaxConnections: 3, Lifespan: 300 * time.Second}
+	wantLimits := relay.Limits{
+		MaxExchanges: 10, MaxMessageSize: 65536, MaxConnections: 3, Lifespan: 300 * time.Second,
+		MaxLag: 1 << 20, MaxKept: 256 << 20, ResumeTimeout: 300 * time.Second,
+	}
 	if got := s.Limits(); got != wantLimits {
 		t.Errorf("limits %+v, want %+v", got, wantLimits)
 	}
@@ -84,6 +87,9 @@ func TestEverySetting(t *testing.T) {
 		{"max_exchanges", "20", "20"},
 		{"max_data", "1000000", "1000000"},
 		{"max_message_size", "16777216", "16777216"},
+		{"resume_timeout", "1m", "60000000000"},
+		{"max_kept", "20000000", "20000000"},
+		{"max_kept_total", "0", "0"},
 		{"require_base64", "yes", "true"},
 		{"client_timeout", "60", "60000000000"},
 		{"heartbeat_interval", "5s", "5000000000"},
@@ -231,6 +237,10 @@ func TestContradictions(t *testing.T) {
 		{
 			[]string{"--tls_cert=c.pem"},
 			`--tls_cert="c.pem" is not accepted without tls_key: give both files, or neither to serve without TLS`,
+		},
+		{
+			[]string{"--max_kept=1000", "--max_message_size=1001"},
+			`--max_kept="1000" is not accepted: a message may have 1001 octets (max_message_size); give at least that, or 0 for no limit`,
 		},
 		{ // one mistake, one problem: the other setting is not held against what was mistyped
 			[]string{"--client_timeout=x", "--heartbeat_interval=60"},

@@ -37,6 +37,9 @@ type Settings struct {
 	MaxExchanges          Count       `split_words:"true" default:"10" unit:"COUNT" desc:"Messages that a channel carries in all. The next one ends the channel. 0 means no limit. Pairing with Firefox Accounts takes 11: give it 20."`
 	MaxData               Octets      `split_words:"true" default:"0" unit:"OCTETS" desc:"Octets of message payload that a channel carries in all. 0 means no limit."`
 	MaxMessageSize        MessageSize `split_words:"true" default:"65536" unit:"OCTETS" desc:"Octets of one message, at most 16777216 (16 MiB)."`
+	ResumeTimeout         Seconds     `split_words:"true" default:"300" unit:"SECONDS" desc:"How long the seat of a version 2 member that has lost its connection waits for it. 0 means that it is given up at once."`
+	MaxKept               Octets      `split_words:"true" otherwise:"1048576, or twice max_message_size if that is more" unit:"OCTETS" desc:"Octets that a channel keeps for members that have not read them yet, and in version 2 for those that are away or yet to come. Whoever lags most loses its seat when it is passed. At least max_message_size; 0 means no limit."`
+	MaxKeptTotal          Octets      `split_words:"true" default:"268435456" unit:"OCTETS" desc:"The same for all channels together. 0 means no limit."`
 	RequireBase64         Switch      `split_words:"true" default:"false" desc:"Refuse messages that are not URL-safe base64."`
 
 	ClientTimeout     Seconds         `group:"Silent and slow peers" split_words:"true" default:"30" unit:"SECONDS" desc:"A connection from which nothing came for this long, neither a message nor the answer to a ping, is closed. 0 means never."`
@@ -69,6 +72,9 @@ func (s *Settings) Limits() relay.Limits {
 		MaxMessageSize: int(s.MaxMessageSize),
 		MaxConnections: int(s.MaxChannelConnections),
 		Lifespan:       time.Duration(s.ConnLifespan),
+		MaxLag:         int64(s.MaxKept),
+		MaxKept:        int64(s.MaxKeptTotal),
+		ResumeTimeout:  time.Duration(s.ResumeTimeout),
 	}
 }
 

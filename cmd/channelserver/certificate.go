@@ -17,23 +17,17 @@ type certificate struct {
 	certFile, keyFile string       // static
 	log               *slog.Logger // static
 
-	mu      sync.Mutex
-	pair    *tls.Certificate // guarded by mu, like all below
-	looked  time.Time
-	written [2]stamp // of the files last tried
-}
-
-// A stamp tells one state of a file from the next.
-type stamp struct {
-	modified time.Time
-	size     int64
+	mu     sync.Mutex
+	pair   *tls.Certificate // guarded by mu, like all below
+	looked time.Time
+	tried  [2]fs.FileInfo // the files last tried
 }
 
 func openCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
-	written, err := c.stamps()
+	found, err := c.find()
 	if err == nil {
-		err = c.loadLocked(written)
+		err = c.loadLocked(found)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("tls_cert=%q and tls_key=%q cannot be used: %w; give a certificate chain and its private key in PEM form", certFile, keyFile, err)
@@ -47,9 +41,9 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer c.mu.Unlock()
 	if time.Since(c.looked) >= time.Second {
 		c.looked = time.Now()
-		if written, err := c.stamps(); err != nil || written != c.written {
+		if found, err := c.find(); err != nil || !unchanged(found[0], c.tried[0]) || !unchanged(found[1], c.tried[1]) {
 			if err == nil {
-				err = c.loadLocked(written)
+				err = c.loadLocked(found)
 			}
 			if err != nil {
 				c.log.Error("the certificate cannot be reloaded; the old one stays in use", "error", err)
@@ -61,8 +55,8 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.pair, nil
 }
 
-func (c *certificate) loadLocked(written [2]stamp) error {
-	c.written = written
+func (c *certificate) loadLocked(found [2]fs.FileInfo) error {
+	c.tried = found
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
 		return err
@@ -71,13 +65,16 @@ func (c *certificate) loadLocked(written [2]stamp) error {
 	return nil
 }
 
-func (c *certificate) stamps() (written [2]stamp, err error) {
+func (c *certificate) find() (found [2]fs.FileInfo, err error) {
 	for i, name := range []string{c.certFile, c.keyFile} {
-		var info fs.FileInfo
-		if info, err = os.Stat(name); err != nil {
-			return written, err
+		if found[i], err = os.Stat(name); err != nil {
+			return found, err
 		}
-		written[i] = stamp{info.ModTime(), info.Size()}
 	}
-	return written, nil
+	return found, nil
+}
+
+// unchanged tells whether two looks found the same file in the same state.
+func unchanged(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }

@@ -323,6 +323,16 @@ func eventually(t testing.TB, what string, ask func() bool) {
 	}
 }
 
+// hasAll fails the test for each text that is not in where.
+func hasAll(t testing.TB, where string, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(where, text) {
+			t.Errorf("%q does not say %q", where, text)
+		}
+	}
+}
+
 // A client is a WebSocket to the server.
 type client struct {
 	t        testing.TB

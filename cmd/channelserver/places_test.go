@@ -49,31 +49,38 @@ func TestSenders(t *testing.T) {
 		want   map[string]string
 	}{
 		{
-			"French", []string{"User-Agent", "Fennec", "X-Forwarded-For", "192.0.2.1", "Accept-Language", "fr-CH, de;q=0.5"},
+			"French",
+			[]string{"User-Agent", "Fennec", "X-Forwarded-For", "192.0.2.1", "Accept-Language", "fr-CH, de;q=0.5"},
 			map[string]string{"ua": "Fennec", "remote": "192.0.2.1", "city": "Munich", "region": "Bavière", "country": "Allemagne"},
 		},
 		{
-			"each name by itself", []string{"X-Forwarded-For", "198.51.100.1", "Accept-Language", "fr, ja;q=0.5, en;q=0"},
+			"each name by itself",
+			[]string{"X-Forwarded-For", "198.51.100.1", "Accept-Language", "fr, ja;q=0.5, en;q=0"},
 			map[string]string{"remote": "198.51.100.1", "city": "リンシェーピング", "region": "Comté d'Östergötland", "country": "Suède"},
 		},
 		{
-			"a name that no wish has", []string{"X-Forwarded-For", "198.51.100.200"},
+			"a name that no wish has",
+			[]string{"X-Forwarded-For", "198.51.100.200"},
 			map[string]string{"remote": "198.51.100.200", "region": "Nara", "country": "Japan"},
 		},
 		{
-			"IPv6", []string{"X-Forwarded-For", "2001:db8:2::7", "Accept-Language", "pt"},
+			"IPv6",
+			[]string{"X-Forwarded-For", "2001:db8:2::7", "Accept-Language", "pt"},
 			map[string]string{"remote": "2001:db8:2::7", "city": "Tóquio", "region": "Tóquio", "country": "Japão"},
 		},
 		{
-			"the rightmost stranger of all lines", []string{"X-Forwarded-For", "203.0.113.9, 192.0.2.9", "X-Forwarded-For", "127.0.0.1"},
+			"the rightmost stranger of all lines",
+			[]string{"X-Forwarded-For", "203.0.113.9, 192.0.2.9", "X-Forwarded-For", "127.0.0.1"},
 			map[string]string{"remote": "192.0.2.9", "city": "Munich", "region": "Bavaria", "country": "Germany"},
 		},
 		{
-			"a city that the proxy knows", []string{"X-Forwarded-For", "203.0.113.1", "X-Client-Geo-Location", "Zurich,Winterthur", "Accept-Language", "de"},
+			"a city that the proxy knows",
+			[]string{"X-Forwarded-For", "203.0.113.1", "X-Client-Geo-Location", "Zurich,Winterthur", "Accept-Language", "de"},
 			map[string]string{"remote": "203.0.113.1", "city": "Winterthur", "region": "Zurich", "country": "Schweiz"},
 		},
 		{
-			"a city that the database knows better", []string{"X-Forwarded-For", "192.0.2.1", "X-Client-Geo-Location", "Texas,Paris"},
+			"a city that the database knows better",
+			[]string{"X-Forwarded-For", "192.0.2.1", "X-Client-Geo-Location", "Texas,Paris"},
 			map[string]string{"remote": "192.0.2.1", "city": "Munich", "region": "Bavaria", "country": "Germany"},
 		},
 		{"no address", nil, map[string]string{}},

@@ -23,9 +23,6 @@ import (
 	"channelserver/settings"
 )
 
-// maxLag is how many octets a channel keeps for members that are behind.
-const maxLag = 1 << 20
-
 // serve runs the server until a signal has drained it.
 func serve(ctx context.Context, s settings.Settings, log *slog.Logger) error {
 	stop := make(chan os.Signal, 2)
@@ -58,9 +55,7 @@ func serve(ctx context.Context, s settings.Settings, log *slog.Logger) error {
 	}
 	defer observer.Close()
 
-	limits := s.Limits()
-	limits.MaxLag = maxLag
-	hub := relay.New(limits, observer)
+	hub := relay.New(s.Limits(), observer)
 	observer.Watch(metrics.Sources{Stats: hub.Stats, Reloads: database.Reloads, DatabaseBuilt: database.Built})
 	locator := &geo.Locator{Proxies: proxies, Database: database, DefaultLang: string(s.DefaultLang), Log: log}
 	door := pairing.NewServer(hub, locator, observer, log, pairing.Options{

@@ -9,16 +9,6 @@ import (
 	"testing"
 )
 
-// hasAll fails the test for each text that is not in where.
-func hasAll(t *testing.T, where string, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if !strings.Contains(where, text) {
-			t.Errorf("%q does not say %q", where, text)
-		}
-	}
-}
-
 func TestStartsWithoutAnything(t *testing.T) {
 	t.Parallel()
 	cmd := command(t, "--port=0", "--admin_addr=127.0.0.1:0")

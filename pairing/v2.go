@@ -1,0 +1,197 @@
+package pairing
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"channelserver/geo"
+	"channelserver/relay"
+)
+
+// pathV2 is where version 2 is served over WebSocket, like pathV1.
+const pathV2 = "/v2/ws"
+
+// helloTimeout is how long a connection of version 2 may take to say hello.
+const helloTimeout = 10 * time.Second
+
+// maxFrameV2 returns how long a frame may be, in octets, that carries a message of so many: each may be
+// written as an escape of six (RFC 8259 section 7).
+func maxFrameV2(maxMessage int64) int64 { return 6*maxMessage + 1024 }
+
+// request is a frame of a client of version 2 (docs/protocol.md section 5). Unknown keys are ignored.
+type request struct {
+	Type    string          `json:"type"`
+	Resume  string          `json:"resume"`
+	After   uint64          `json:"after"`
+	N       uint64          `json:"n"`
+	Message json.RawMessage `json:"message"`
+	Seq     uint64          `json:"seq"`
+}
+
+// A refusal says why a request was not carried out. The connection stays.
+type refusal struct {
+	Reason string `json:"reason"` // the word of a relay.Reason
+	Detail string `json:"detail"` // for the developer of the client
+}
+
+func refuse(why relay.Reason, format string, args ...any) *refusal {
+	return &refusal{why.String(), fmt.Sprintf(format, args...)}
+}
+
+// parseMessage checks the message of a request, which must be a JSON string. It returns the string as the
+// client wrote it, to be passed on as it is, and its size in octets.
+func (s *Server) parseMessage(raw json.RawMessage) (body []byte, size int, refused *refusal) {
+	var text string
+	if len(raw) == 0 || raw[0] != '"' {
+		return nil, 0, refuse(relay.BadPayload, `"message" must be a string`)
+	}
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return nil, 0, refuse(relay.BadPayload, `"message" must be a string: %v`, err)
+	}
+	if limit := s.options.MaxMessageSize; limit > 0 && len(text) > limit {
+		return nil, 0, refuse(relay.MessageTooBig, "the message has %d octets; %d are allowed", len(text), limit)
+	}
+	if s.options.RequireBase64 && !isBase64URL([]byte(text)) {
+		return nil, 0, refuse(relay.BadPayload, "this server relays URL-safe base64 only")
+	}
+	return raw, len(text), nil
+}
+
+// send appends the message of a request to the channel, through the sender that the client has.
+func (s *Server) send(sender numberedSender, q *request) (relay.Receipt, relay.Reason, *refusal) {
+	if q.N == 0 {
+		return relay.Receipt{}, relay.None, refuse(relay.BadPayload, `"n" must count your messages from 1`)
+	}
+	body, size, refused := s.parseMessage(q.Message)
+	if refused != nil {
+		return relay.Receipt{}, relay.None, refused
+	}
+	receipt, why := sender.SendNumbered(q.N, body, size)
+	if why == relay.None && !receipt.Stored {
+		refused = refuse(relay.BadPayload, `"n" is %d, but %d comes next`, q.N, receipt.Next)
+	}
+	return receipt, why, refused
+}
+
+// A numberedSender is a relay.Member, or the attachment of one.
+type numberedSender interface {
+	SendNumbered(n uint64, body []byte, size int) (relay.Receipt, relay.Reason)
+}
+
+// A reader is somebody to whom place names are told in their own language.
+type reader struct {
+	locator *geo.Locator
+	wishes  geo.Wishes
+}
+
+// sender renders what the reader is told about a member.
+func (r reader) sender(m *relay.Member) json.RawMessage {
+	s := m.Card.(*card).sender
+	place := r.locator.Database.Place(s.Addr, r.wishes, r.locator.DefaultLang)
+	if place.City == "" { // then it may have come from a proxy, in whatever language that has
+		place.City = s.Place.City
+		if place.Region == "" {
+			place.Region = s.Place.Region
+		}
+	}
+	return renderSender(s, place)
+}
+
+// welcome is the frame that a member gets when it takes its seat or takes it back.
+type welcome struct {
+	Type      string          `json:"type"`
+	ChannelID string          `json:"channelid"`
+	Link      string          `json:"link"`
+	Member    int             `json:"member"`
+	Resume    string          `json:"resume"`
+	ExpiresIn int64           `json:"expires_in_ms,omitempty"`
+	Limits    limitsJSON      `json:"limits"`
+	Members   []presence      `json:"members"`
+	Self      json.RawMessage `json:"self"`
+	N         uint64          `json:"n"`
+}
+
+type limitsJSON struct {
+	MaxExchanges   int   `json:"max_exchanges"`
+	MaxData        int64 `json:"max_data"`
+	MaxMessageSize int   `json:"max_message_size"`
+	MaxConnections int   `json:"max_channel_connections"`
+	ConnLifespan   int64 `json:"conn_lifespan_ms"`
+	ResumeTimeout  int64 `json:"resume_timeout_ms"`
+}
+
+type presence struct {
+	Member  int             `json:"member"`
+	Sender  json.RawMessage `json:"sender"`
+	Present bool            `json:"present"`
+}
+
+// renderWelcome takes the welcome out of an attachment.
+func (r reader) renderWelcome(a *relay.Attachment, limits relay.Limits) []byte {
+	m, w := a.Member, a.Welcome
+	a.Welcome = nil
+	frame := welcome{
+		Type: "welcome", ChannelID: m.ChannelID().String(), Link: pathV2 + "/" + m.ChannelID().String(),
+		Member: m.Number, Resume: m.Token().String(), ExpiresIn: w.Expires.Milliseconds(),
+		Limits: limitsJSON{
+			limits.MaxExchanges, limits.MaxData, limits.MaxMessageSize, limits.MaxConnections,
+			limits.Lifespan.Milliseconds(), limits.ResumeTimeout.Milliseconds(),
+		},
+		Members: []presence{}, Self: r.sender(m), N: w.Sent,
+	}
+	for _, other := range w.Others {
+		frame.Members = append(frame.Members, presence{other.Member.Number, r.sender(other.Member), other.Present})
+	}
+	return marshal(frame)
+}
+
+// appendEvent renders what a member of version 2 takes.
+func (r reader) appendEvent(dst []byte, e *relay.Entry) []byte {
+	member := func(dst []byte, kind string) []byte {
+		return strconv.AppendInt(append(dst, `{"type":"`+kind+`","member":`...), int64(e.From.Number), 10)
+	}
+	reason := func(dst []byte) []byte {
+		return append(append(append(dst, `,"reason":"`...), e.Why.String()...), `"}`...)
+	}
+	switch e.Kind {
+	case relay.Message:
+		dst = strconv.AppendUint(append(dst, `{"type":"message","seq":`...), e.Seq, 10)
+		dst = strconv.AppendInt(append(dst, `,"from":`...), int64(e.From.Number), 10)
+		dst = append(append(dst, `,"message":`...), e.Body...)
+	case relay.Joined:
+		dst = append(append(member(dst, "joined"), `,"sender":`...), r.sender(e.From)...)
+	case relay.Left:
+		return reason(member(dst, "left"))
+	case relay.Away:
+		return reason(member(dst, "away"))
+	case relay.Back:
+		dst = member(dst, "back")
+	case relay.Delivered:
+		dst = strconv.AppendUint(append(member(dst, "delivered"), `,"seq":`...), e.Seq, 10)
+	case relay.Ending:
+		in := max(time.Until(e.At).Milliseconds(), 0)
+		return reason(strconv.AppendInt(append(dst, `{"type":"ending","in_ms":`...), in, 10))
+	}
+	return append(dst, '}')
+}
+
+// accepted is the frame that answers a message.
+func accepted(n uint64, receipt relay.Receipt) []byte {
+	return marshal(struct {
+		Type string `json:"type"`
+		N    uint64 `json:"n"`
+		Seq  uint64 `json:"seq,omitempty"`
+	}{"accepted", n, receipt.Seq})
+}
+
+// marshal renders what cannot fail to be rendered: structs of strings, numbers and JSON of ours.
+func marshal(value any) []byte {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(value)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
