@@ -264,6 +264,7 @@ func (c *conn) rescue() {
 		c.server.log.Error("a connection was lost to a fault of this server; please report it",
 			"panic", p, "stack", string(debug.Stack()))
 		c.end(relay.InternalError)
+		_ = c.socket.release() // which the panic may have kept from happening
 	}
 }
 

@@ -87,10 +87,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.http.ServeHTTP(w, r)
 		return
 	}
-	if !websocket.IsWebSocketUpgrade(r) {
+	if !websocket.IsWebSocketUpgrade(r) || !r.ProtoAtLeast(1, 1) { // RFC 9110 section 7.8: HTTP/1.0 knows no upgrade
 		w.Header().Set("Upgrade", "websocket")
 		w.Header().Set("Connection", "Upgrade")
 		http.Error(w, "This address speaks WebSocket only (RFC 6455); connect with ws:// or wss://.", http.StatusUpgradeRequired)
+		return
+	}
+	if r.ContentLength != 0 {
+		http.Error(w, "A WebSocket handshake has no body.", http.StatusBadRequest)
 		return
 	}
 	if !OriginAllowed(s.options.AllowedOrigins, r.Header.Values("Origin")) {
@@ -176,6 +180,9 @@ func refuseUpgrade(w http.ResponseWriter, r *http.Request, status int, reason er
 	if r.Header.Get("Sec-Websocket-Version") != "13" {
 		w.Header().Set("Sec-Websocket-Version", "13") // section 4.4
 		status = http.StatusUpgradeRequired
+	}
+	if status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", http.MethodGet)
 	}
 	http.Error(w, "This is not a WebSocket handshake: "+strings.TrimPrefix(reason.Error(), "websocket: "), status)
 }

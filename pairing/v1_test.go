@@ -278,6 +278,9 @@ func TestBeforeTheUpgrade(t *testing.T) {
 			for i := 0; i < len(header); i += 2 {
 				request.Header.Set(header[i], header[i+1])
 			}
+			if request.Header.Get("Content-Length") != "" {
+				request.Body, request.ContentLength = io.NopCloser(strings.NewReader("x")), 1
+			}
 			response, err := client.Do(request)
 			if err != nil {
 				t.Fatal(err)
@@ -298,6 +301,7 @@ func TestBeforeTheUpgrade(t *testing.T) {
 			{"HEAD", "HEAD", nil, 426},
 			{"another protocol", "GET", []string{"Connection", "Upgrade", "Upgrade", "h2c"}, 426},
 			{"POST", "POST", upgrade, 405},
+			{"a body", "GET", append(upgrade[:8:8], "Content-Length", "1"), 400},
 			{"another version", "GET", append(upgrade[:6:6], "Sec-WebSocket-Version", "8"), 426},
 			{"a bad key", "GET", append(upgrade[:4:4], "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "short"), 400},
 			{"another origin", "GET", append(upgrade[:8:8], "Origin", "https://example.org"), 403},

@@ -32,7 +32,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, "channelserver", thisVersion().Version)
 		return 0
 	case err != nil:
-		fmt.Fprintf(stderr, "channelserver cannot start:\n%v\nchannelserver --help lists the settings.\n", err)
+		fmt.Fprintf(stderr, "channelserver cannot start:\n%v\n", err)
+		for _, warning := range warnings {
+			fmt.Fprintln(stderr, warning)
+		}
+		fmt.Fprintln(stderr, "channelserver --help lists the settings.")
 		return 2
 	}
 	log := logs.New(stdout, logs.Options{Human: bool(s.HumanLogs), Verbose: bool(s.Verbose), Debug: bool(s.Debug)})
