@@ -12,7 +12,7 @@ func (p *pool) get() *[]byte {
 	if b, ok := p.slices.Get().(*[]byte); ok {
 		return b
 	}
-	b := make([]byte, 0, 1024)
+	b := make([]byte, 0, 4096)
 	return &b
 }
 

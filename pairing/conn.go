@@ -1,6 +1,7 @@
 package pairing
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -33,6 +34,7 @@ type conn struct {
 	server  *Server         // static, like all down to opened
 	version version         // of the protocol
 	ws      *websocket.Conn // read by the reader; written under writing, but for control frames
+	input   *bufio.Reader   // what ws reads from, which reads from socket
 	socket  *socket
 	remote  netip.Addr // invalid when unknown
 	opened  time.Time
@@ -59,8 +61,9 @@ type version interface {
 	closed(code int) relay.Reason
 }
 
-func newConn(s *Server, v version, ws *websocket.Conn, socket *socket, remote netip.Addr) *conn {
-	c := &conn{server: s, version: v, ws: ws, socket: socket, remote: remote, opened: time.Now()}
+func newConn(s *Server, v version, ws *websocket.Conn, h *hijacker, remote netip.Addr) *conn {
+	socket := h.socket
+	c := &conn{server: s, version: v, ws: ws, input: h.input, socket: socket, remote: remote, opened: time.Now()}
 	socket.resume = c.Wake
 	socket.fail = c.end
 	return c
@@ -101,6 +104,11 @@ func (c *conn) serve() {
 func (c *conn) read() (closed bool) {
 	defer c.rescue()
 	for {
+		if c.input.Buffered() == 0 {
+			if err := c.socket.fill(); err != nil {
+				return c.gone(err)
+			}
+		}
 		kind, r, err := c.ws.NextReader()
 		if err != nil {
 			return c.gone(err)

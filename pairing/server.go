@@ -56,7 +56,6 @@ func NewServer(hub *relay.Hub, locator *geo.Locator, observer relay.Observer, lo
 	s := &Server{
 		hub: hub, locator: locator, observer: observer, log: log, ids: logs.NewIDHasher(), options: options,
 		upgrader: websocket.Upgrader{
-			ReadBufferSize:  1024, // kept for the life of a connection
 			WriteBufferSize: 1024,
 			WriteBufferPool: new(sync.Pool),
 			CheckOrigin:     func(*http.Request) bool { return true }, // checked before
@@ -126,7 +125,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // answered by refuseUpgrade, or the client is gone
 	}
-	c := newConn(s, v, ws, hijacker.socket, sender.Addr)
+	c := newConn(s, v, ws, hijacker, sender.Addr)
 	s.registry.add(c)
 	c.begin()
 	// The reader gets a goroutine of its own, so that what net/http, the upgrade and the greeting
@@ -192,8 +191,13 @@ type hijacker struct {
 	http.ResponseWriter
 	server     *Server
 	maxMessage int64   // octets of one message
-	socket     *socket // nil until Hijack
+	socket     *socket // nil until Hijack, like input
+	input      *bufio.Reader
 }
+
+// inputSize is the size of the buffer that a connection keeps for life: as small as gorilla takes
+// from a hijacker, since the socket behind it reads into larger ones while there is something to read.
+const inputSize = 257
 
 // Hijack is called by the upgrader.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -202,5 +206,12 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, errors.New("this connection cannot be upgraded")
 	}
 	h.socket = newSocket(conn, h.server.options.WriteTimeout, h.maxMessage, &h.server.buffers)
-	return h.socket, buffers, nil
+	if n := buffers.Reader.Buffered(); n > 0 { // a client that did not wait for the answer
+		early := h.server.buffers.get()
+		octets, _ := buffers.Reader.Peek(n) // they are there
+		*early = append(*early, octets...)
+		h.socket.input = early
+	}
+	h.input = bufio.NewReaderSize(h.socket, inputSize)
+	return h.socket, bufio.NewReadWriter(h.input, buffers.Writer), nil
 }

@@ -16,17 +16,20 @@ import (
 //
 // Between hold and release, writes gather and then leave together.
 //
-// Read passes what it reads through the gate.
+// Read passes what it reads through the gate. While it waits for the peer it holds no buffer.
 type socket struct {
 	net.Conn                             // static
 	try      func(p []byte) (int, error) // writes what can be written at once; nil where there is no such way; static; guarded by mu
+	receive  func() (*[]byte, error)     // waits for octets; nil where there is no such way; static
 	timeout  time.Duration               // how long the peer may take to read what is kept; static
 	buffers  *pool                       // static
 	resume   func()                      // called when a socket that was found busy is ready again; static
 	fail     func(why relay.Reason)      // called when the goroutine could not write; static
 	start    time.Time                   // static
 	heard    atomic.Int64                // when the last frame was complete, in nanoseconds since start
-	gate     gate                        // owned by the reader
+	gate     gate                        // owned by the reader, like all down to mu
+	input    *[]byte                     // octets that have come and are yet to be read, nil when there are none
+	taken    int                         // how many of them have been read
 
 	mu      sync.Mutex
 	out     *[]byte       // taken from Write and not yet by the kernel, nil when nothing is; guarded by mu, like all below
@@ -52,9 +55,11 @@ func (v violation) Error() string { return relay.Reason(v).String() }
 // newSocket wraps a connection. It is held, so that the answer to the handshake leaves together
 // with the first frame.
 func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *pool) *socket {
+	raw := rawConn(conn)
 	return &socket{
 		Conn:    conn,
-		try:     tryWriter(conn),
+		try:     tryWriter(raw),
+		receive: bufferlessReader(raw, buffers),
 		timeout: timeout,
 		buffers: buffers,
 		start:   time.Now(),
@@ -65,7 +70,7 @@ func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *
 
 // Read reads what the gate lets pass; where it stops, it returns a violation.
 func (s *socket) Read(p []byte) (int, error) {
-	n, err := s.Conn.Read(p)
+	n, err := s.read(p)
 	n, frames, why := s.gate.scan(p[:n])
 	if frames > 0 {
 		s.heard.Store(int64(time.Since(s.start)))
@@ -97,6 +102,30 @@ func (s *socket) flush() {
 	if flushed != nil {
 		<-flushed
 	}
+}
+
+func (s *socket) read(p []byte) (int, error) {
+	if err := s.fill(); err != nil {
+		return 0, err
+	}
+	if s.input == nil {
+		return s.Conn.Read(p)
+	}
+	n := copy(p, (*s.input)[s.taken:])
+	if s.taken += n; s.taken == len(*s.input) {
+		s.buffers.put(s.input)
+		s.input, s.taken = nil, 0
+	}
+	return n, nil
+}
+
+// fill waits until there are octets to read. To wait here rather than in Read, which is called from
+// deep within gorilla, lets an idle connection do with the smallest stack.
+func (s *socket) fill() (err error) {
+	if s.input == nil && s.receive != nil {
+		s.input, err = s.receive()
+	}
+	return err
 }
 
 // times returns now, and when the last frame was complete, both since start.

@@ -323,6 +323,25 @@ func TestBeforeTheUpgrade(t *testing.T) {
 	})
 }
 
+// A client need not wait for the answer to its handshake.
+func TestFramesBehindTheHandshake(t *testing.T) {
+	bubble(t, "all", func(t *testing.T) {
+		w := newWorld(t, relay.Limits{}, Options{})
+		a := w.connect("/v1/ws/", "192.0.2.1")
+		conn, err := w.dialer("192.0.2.2")(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		go io.Copy(io.Discard, conn)
+		conn.Write(append([]byte("GET "+a.link+" HTTP/1.1\r\nHost: relay.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"), join(frame(finalBit|opText, "one"), frame(finalBit|opText, "two"))...))
+		if got := a.message() + " " + a.message(); got != "one two" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
 func TestCompressionIsNotNegotiated(t *testing.T) {
 	bubble(t, "asked for", func(t *testing.T) {
 		w := newWorld(t, relay.Limits{}, Options{})
