@@ -42,6 +42,7 @@ type conn struct {
 	shard   int                              // owned by the registry
 	pinged  time.Duration                    // when the last ping was sent, since socket.start; owned by the sweep
 	writing sync.Mutex                       // held over the data frames that leave together; nothing under it waits for the client
+	wakes   relay.Wakes                      // who is to be woken before the reader waits; owned by the reader
 	member  atomic.Pointer[relay.Attachment] // nil until it has a seat
 	over    atomic.Uint32                    // the Reason for which the connection has ended; None while it lives
 }
@@ -66,6 +67,7 @@ func newConn(s *Server, v version, ws *websocket.Conn, h *hijacker, remote netip
 	c := &conn{server: s, version: v, ws: ws, input: h.input, socket: socket, remote: remote, opened: time.Now()}
 	socket.resume = c.Wake
 	socket.fail = c.end
+	socket.waits = c.wakes.Flush
 	return c
 }
 
@@ -103,6 +105,7 @@ func (c *conn) serve() {
 // tells which.
 func (c *conn) read() (closed bool) {
 	defer c.rescue()
+	defer c.wakes.Flush()
 	for {
 		if c.input.Buffered() == 0 {
 			if err := c.socket.fill(); err != nil {

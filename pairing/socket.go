@@ -25,6 +25,7 @@ type socket struct {
 	buffers  *pool                       // static
 	resume   func()                      // called when a socket that was found busy is ready again; static
 	fail     func(why relay.Reason)      // called when the goroutine could not write; static
+	waits    func()                      // called before the reader waits for the peer; static
 	start    time.Time                   // static
 	heard    atomic.Int64                // when the last frame was complete, in nanoseconds since start
 	gate     gate                        // owned by the reader, like all down to mu
@@ -71,9 +72,10 @@ func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *
 // Read reads what the gate lets pass; where it stops, it returns a violation.
 func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.read(p)
-	n, frames, why := s.gate.scan(p[:n])
+	now := time.Since(s.start)
+	n, frames, why := s.gate.scan(p[:n], now)
 	if frames > 0 {
-		s.heard.Store(int64(time.Since(s.start)))
+		s.heard.Store(int64(now))
 	}
 	if why != relay.None {
 		return n, violation(why)
@@ -109,6 +111,7 @@ func (s *socket) read(p []byte) (int, error) {
 		return 0, err
 	}
 	if s.input == nil {
+		s.waits()
 		return s.Conn.Read(p)
 	}
 	n := copy(p, (*s.input)[s.taken:])
@@ -123,6 +126,7 @@ func (s *socket) read(p []byte) (int, error) {
 // deep within gorilla, lets an idle connection do with the smallest stack.
 func (s *socket) fill() (err error) {
 	if s.input == nil && s.receive != nil {
+		s.waits()
 		s.input, err = s.receive()
 	}
 	return err

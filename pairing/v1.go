@@ -45,7 +45,7 @@ func (*v1) receive(c *conn, text []byte) {
 		return
 	}
 	if a := c.member.Load(); a != nil {
-		a.Send(quote(text), len(text)) // when it ends the channel, Take tells
+		a.SendHeld(quote(text), len(text), &c.wakes) // when it ends the channel, Take tells
 	}
 }
 

@@ -14,7 +14,7 @@ type Attachment struct {
 
 	cursor uint64      // position of the next entry to take; guarded by channel.mu, like all below
 	awake  bool        // somebody is taking, or has been told to; one that is not awake is parked, with its cursor at the end
-	next   *Attachment // in the list of those to be woken; owned by the aftermath that it is in
+	next   *Attachment // among the Wakes that it is in, which own it
 	told   uint64      // the acknowledgements of others that it has been told, by Member.tick
 	end    Reason      // why it is over; None while it lasts
 }
@@ -49,13 +49,20 @@ type Presence struct {
 // channel ends for every member, this one too, and the reason is returned; as is the reason of an
 // earlier end of the channel, the seat or the attachment.
 func (a *Attachment) Send(body []byte, size int) Reason {
-	_, why := a.Member.send(a, 0, body, size)
+	_, why := a.Member.send(a, 0, body, size, nil)
+	return why
+}
+
+// SendHeld is Send, but leaves it to the caller to wake those who have something to take: soon,
+// whatever happens, and before it waits for anything. So what came in together goes out together.
+func (a *Attachment) SendHeld(body []byte, size int, wakes *Wakes) Reason {
+	_, why := a.Member.send(a, 0, body, size, wakes)
 	return why
 }
 
 // SendNumbered is Member.SendNumbered, as long as the attachment lasts.
 func (a *Attachment) SendNumbered(n uint64, body []byte, size int) (Receipt, Reason) {
-	return a.Member.send(a, n, body, size)
+	return a.Member.send(a, n, body, size, nil)
 }
 
 // Ack notes that a Kept member has processed the messages through seq: it will not ask for them

@@ -44,22 +44,19 @@ const (
 
 // An aftermath is what a change under a channel's lock leaves to be done outside it.
 type aftermath struct {
-	first, last *Attachment // to be woken, linked by Attachment.next
-	ended       bool
+	Wakes
+	ended bool
 }
 
-func (after *aftermath) wake(a *Attachment) {
-	if after.last == nil {
-		after.first = a
-	} else {
-		after.last.next = a
-	}
-	after.last = a
-}
-
-// release unlocks the channel and does what is left to do. A channel without members ends here.
-// It is out of the table before anyone is woken to learn of its end.
+// release unlocks the channel and does what is left to do.
 func (c *channel) release(after *aftermath) {
+	c.settle(after)
+	after.Flush()
+}
+
+// settle unlocks the channel and does what is left to do but to wake anyone. A channel without
+// members ends here. It is out of the table before anyone is woken to learn of its end.
+func (c *channel) settle(after *aftermath) {
 	if len(c.members) == 0 {
 		c.endLocked(Bye, after)
 	}
@@ -68,12 +65,6 @@ func (c *channel) release(after *aftermath) {
 	if after.ended {
 		c.hub.remove(c.id)
 		c.hub.observer.Ended(why)
-	}
-	for a := after.first; a != nil; {
-		next := a.next
-		a.next = nil // before it is woken: then it may be in a list again
-		a.peer.Wake()
-		a = next
 	}
 }
 
@@ -201,7 +192,7 @@ func (c *channel) detachLocked(m *Member, why Reason, after *aftermath) {
 	if a.awake {
 		c.awake--
 	} else {
-		after.wake(a)
+		after.add(a)
 	}
 	c.hub.connections.Add(-1)
 }
@@ -263,7 +254,7 @@ func (c *channel) wakeLocked(a *Attachment, after *aftermath) {
 	if !a.awake {
 		a.awake = true
 		c.awake++
-		after.wake(a)
+		after.add(a)
 	}
 }
 

@@ -76,12 +76,12 @@ type Receipt struct {
 // counts a member's messages from 1. A message that is not stored although the reason is None
 // had an n that is not the next.
 func (m *Member) SendNumbered(n uint64, body []byte, size int) (Receipt, Reason) {
-	return m.send(nil, n, body, size)
+	return m.send(nil, n, body, size, nil)
 }
 
 // send appends a message; n is 0 for one without a number. A nil attachment stands for whichever
-// the member has.
-func (m *Member) send(a *Attachment, n uint64, body []byte, size int) (Receipt, Reason) {
+// the member has. Who is to be woken joins wakes, unless that is nil.
+func (m *Member) send(a *Attachment, n uint64, body []byte, size int, wakes *Wakes) (Receipt, Reason) {
 	c := m.channel
 	var after aftermath
 	c.mu.Lock()
@@ -114,8 +114,13 @@ func (m *Member) send(a *Attachment, n uint64, body []byte, size int) (Receipt, 
 	}
 	c.appendLocked(Entry{Kind: Message, Seq: seq, From: m, Body: body, At: time.Now()}, &after)
 	c.evictLocked(&after)
-	c.release(&after)
+	c.settle(&after)
 	c.hub.observer.Accepted(size)
+	if wakes != nil {
+		wakes.join(after.Wakes)
+	} else {
+		after.Flush()
+	}
 	return Receipt{Stored: true, Seq: seq, Next: n + 1}, None
 }
 
