@@ -2,6 +2,7 @@ package pairing
 
 import (
 	"encoding/binary"
+	"time"
 	"unicode/utf8"
 
 	"channelserver/relay"
@@ -20,20 +21,46 @@ const (
 // maxControlPayload is the most octets a control frame may carry (RFC 6455 section 5.5).
 const maxControlPayload = 125
 
+// What frames cost, as the time in which a client earns them back, and how far it may run into debt.
+//
+// A client that waits for an answer before it goes on sends fewer than 1,000 messages a second over
+// any network but the loopback, and there not 20,000; one that sends files in messages of 64 KiB
+// fills a line of 1 Gbit/s with 2,000. So no honest client comes near the rate of 20,000 texts and
+// 320 MB a second, before which it may send 100,000 texts at once. Whatever brings nobody a message
+// costs twenty times as much: who pings 5,000 times at once, or 1,000 times a second, is no client.
+const (
+	costText  = 50 * time.Microsecond // a whole text, or a fragment of one that is no crumb; and each 16 KiB in it
+	costOther = 20 * costText         // control frames, binary ones, which are ignored, and crumbs
+	maxDebt   = 5 * time.Second
+)
+
+// crumb is the octets of text below which a fragment is not worth sending: every network carries
+// packets of 576 octets (RFC 791 section 3.1), and libraries gather some KiB.
+const crumb = 256
+
+// maxFragments is how many fragments a message may have, besides one for each crumb of its octets.
+const maxFragments = 1024
+
 // A gate reads over the shoulder of a connection: it follows the frames (RFC 6455 section 5) in the
-// octets that a client sends, and stops them before the first frame that breaks a rule. It keeps
+// octets that a client sends, and stops them before the first frame that breaks a rule, or is one too
+// many: what is above the gate answers pings, and swallows empty fragments, without telling. It keeps
 // no payload but that of a close frame. It is owned by the goroutine that reads.
 type gate struct {
 	maxMessage int64 // octets of one message, fragments together; 0 is no limit; static
 
-	part    part
-	header  [14]byte // the frame header under way
-	have    int      // how many octets of it have come
-	need    int      // how many it takes to the end of its part
-	rest    int64    // octets of the frame's payload still to come
-	open    bool     // a fragmented message is under way
-	message int64    // octets of payload of the message under way, as declared
-	closing []byte   // payload of a close frame under way, unmasked
+	part      part
+	header    [14]byte // the frame header under way
+	have      int      // how many octets of it have come
+	need      int      // how many it takes to the end of its part
+	rest      int64    // octets of the frame's payload still to come
+	open      bool     // a fragmented message is under way
+	binary    bool     // the message under way, or the last one, is binary
+	fragments int64    // of the message under way
+	message   int64    // octets of payload of the message under way, as declared
+	closing   []byte   // payload of a close frame under way, unmasked
+
+	now  time.Duration // of the scan under way
+	paid time.Duration // when all frames so far are earned back
 }
 
 // A part of a frame (RFC 6455 section 5.2).
@@ -46,9 +73,11 @@ const (
 	partPayload
 )
 
-// scan looks at the octets that come next. It returns how many of them may be passed on and how
-// many frames they complete; and when that is not all of them, the reason why.
-func (g *gate) scan(p []byte) (pass, frames int, why relay.Reason) {
+// scan looks at the octets that come next, at a time that never goes back. It returns how many of
+// them may be passed on and how many frames they complete; and when that is not all of them, the
+// reason why.
+func (g *gate) scan(p []byte, now time.Duration) (pass, frames int, why relay.Reason) {
+	g.now = now
 	for i := 0; i < len(p) || g.part == partPayload && g.rest == 0; {
 		if g.part != partPayload {
 			g.need = max(g.need, 2)
@@ -112,6 +141,7 @@ func (g *gate) start() relay.Reason {
 		if g.open { // section 5.4: only control frames may come between fragments
 			return relay.ProtocolError
 		}
+		g.binary = g.opcode() == opBinary
 	case opContinuation:
 		if !g.open { // section 5.4
 			return relay.ProtocolError
@@ -154,6 +184,27 @@ func (g *gate) measure() relay.Reason {
 	if g.opcode() == opClose {
 		g.closing = make([]byte, 0, length)
 	}
+	return g.charge(int64(length))
+}
+
+// charge counts a frame with a payload of so many octets, and tells whether it is one too many.
+func (g *gate) charge(length int64) relay.Reason {
+	cost := costOther
+	if g.opcode() < opClose {
+		g.fragments++
+		if g.fragments > maxFragments+g.message/crumb {
+			return relay.Flood
+		}
+		whole := g.final() && g.opcode() != opContinuation
+		if !g.binary && (whole || length >= crumb) {
+			cost = costText
+		}
+	}
+	const unit, most = 16 << 10, 1 << 40 // most: what is longer costs too much already
+	g.paid = max(g.paid, g.now) + cost*time.Duration(1+min(length, most)/unit)
+	if g.paid-g.now > maxDebt {
+		return relay.Flood
+	}
 	return relay.None
 }
 
@@ -176,7 +227,7 @@ func (g *gate) finish() relay.Reason {
 	case opText, opBinary, opContinuation:
 		g.open = !g.final()
 		if !g.open {
-			g.message = 0
+			g.message, g.fragments = 0, 0
 		}
 	}
 	g.part, g.have, g.need = partStart, 0, 0

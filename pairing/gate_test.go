@@ -71,7 +71,7 @@ func pass(g *gate, octets []byte, chunk int) (passed []byte, frames int, why rel
 		next := octets[:min(chunk, len(octets))]
 		octets = octets[len(next):]
 		var n, f int
-		n, f, why = g.scan(next)
+		n, f, why = g.scan(next, 0)
 		passed = append(passed, next[:n]...)
 		frames += f
 	}
@@ -126,6 +126,10 @@ func FuzzGate(f *testing.F) {
 	for _, c := range gateCases {
 		f.Add(c.octets, 3)
 	}
+	for _, c := range floods[:1] {
+		f.Add(bytes.Repeat(c.frame, c.most+1), 1000)
+	}
+	f.Add(join(frame(opText, ""), bytes.Repeat(frame(opContinuation, ""), maxFragments)), 1000)
 	f.Fuzz(func(t *testing.T, octets []byte, chunk int) {
 		chunk = max(1, min(chunk, len(octets)))
 		whole, frames, why := pass(&gate{maxMessage: 1000}, octets, max(len(octets), 1))

@@ -31,6 +31,7 @@ type socket struct {
 	gate     gate                        // owned by the reader, like all down to mu
 	input    *[]byte                     // octets that have come and are yet to be read, nil when there are none
 	taken    int                         // how many of them have been read
+	broken   error                       // the violation after which nothing is read, nil before
 
 	mu      sync.Mutex
 	out     *[]byte       // taken from Write and not yet by the kernel, nil when nothing is; guarded by mu, like all below
@@ -69,7 +70,7 @@ func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *
 	}
 }
 
-// Read reads what the gate lets pass; where it stops, it returns a violation.
+// Read reads what the gate lets pass; behind that, it returns a violation.
 func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.read(p)
 	now := time.Since(s.start)
@@ -78,7 +79,11 @@ func (s *socket) Read(p []byte) (int, error) {
 		s.heard.Store(int64(now))
 	}
 	if why != relay.None {
-		return n, violation(why)
+		s.broken = violation(why)
+		if n > 0 {
+			return n, nil // the frames before it come first
+		}
+		return 0, s.broken
 	}
 	return n, err
 }
@@ -125,6 +130,9 @@ func (s *socket) read(p []byte) (int, error) {
 // fill waits until there are octets to read. To wait here rather than in Read, which is called from
 // deep within gorilla, lets an idle connection do with the smallest stack.
 func (s *socket) fill() (err error) {
+	if s.broken != nil {
+		return s.broken
+	}
 	if s.input == nil && s.receive != nil {
 		s.waits()
 		s.input, err = s.receive()
