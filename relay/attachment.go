@@ -179,7 +179,9 @@ func (a *Attachment) Detach(why Reason) {
 		c.detachLocked(m, why, &after)
 		if c.end == None {
 			m.why = why
-			m.away = time.AfterFunc(c.hub.limits.ResumeTimeout, m.giveUp)
+			m.losses++
+			loss := m.losses
+			m.away = time.AfterFunc(c.hub.limits.ResumeTimeout, func() { m.giveUp(loss) })
 			c.tellLocked(Entry{Kind: Away, From: m, Why: why}, &after)
 			c.evictLocked(&after)
 		}

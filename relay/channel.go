@@ -17,6 +17,7 @@ type channel struct {
 	log      log                // guarded by mu, like all below
 	members  []*Member          // the taken seats
 	kept     int                // how many of members are Kept
+	since    uint64             // the position from which the log is kept for Kept members yet to come
 	awake    int                // how many attachments are awake
 	trimAt   int64              // log.octets at which it is worth looking for entries to drop
 	messages int                // accepted ever
@@ -88,22 +89,35 @@ func (c *channel) join(addr netip.Addr, card any, peer Peer, mode Mode) (*Attach
 	c.ever++
 	c.numbers++
 	m := &Member{Number: c.numbers, Card: card, channel: c, mode: mode}
-	a := &m.first
+	a := new(Attachment)
 	if mode == Kept {
-		c.kept++
+		if c.kept++; c.kept == 1 {
+			c.keepLocked(&after)
+		}
 		m.token = Token(NewID())
 		a.Welcome = c.welcomeLocked(m)
-		m.acked = c.log.dropped
+		m.acked = max(c.since, c.log.dropped)
 	}
 	c.members = append(c.members, m)
 	c.attachLocked(m, a, peer)
 	if mode == Live {
 		a.cursor = c.log.end()
 	}
-	c.tellLocked(Entry{Kind: Joined, From: m}, &after)
+	if c.kept > 0 { // be it the only one: who comes later may be given its messages after it has left
+		c.appendLocked(Entry{Kind: Joined, From: m}, &after)
+	}
 	c.evictLocked(&after)
 	c.release(&after)
 	return a, None
+}
+
+// keepLocked begins to keep the log. What Live members said among themselves before is nobody else's;
+// but who they are must be told before what they will say.
+func (c *channel) keepLocked(after *aftermath) {
+	c.since = c.log.end()
+	for _, m := range c.members {
+		c.appendLocked(Entry{Kind: Joined, From: m}, after)
+	}
 }
 
 // resume gives the seat that a token stands for to a new attachment.
@@ -203,6 +217,7 @@ func (c *channel) removeLocked(m *Member, why Reason, after *aftermath) {
 	if m.away != nil {
 		m.away.Stop()
 	}
+	m.seqs = nil
 	m.end = why
 	m.left = c.log.end() + 1
 	c.members = slices.DeleteFunc(c.members, func(other *Member) bool { return other == m })

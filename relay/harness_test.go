@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"channelserver/relay"
 )
@@ -37,24 +38,41 @@ type seat struct {
 	bell *bell
 }
 
-func create(t testing.TB, h *relay.Hub) seat {
+func create(t testing.TB, h *relay.Hub) seat     { return createIn(t, h, relay.Live) }
+func createKept(t testing.TB, h *relay.Hub) seat { return createIn(t, h, relay.Kept) }
+
+func createIn(t testing.TB, h *relay.Hub, mode relay.Mode) seat {
 	t.Helper()
 	b := new(bell)
-	m, why := h.Create(home, nil, b, relay.Live)
+	m, why := h.Create(home, nil, b, mode)
 	if why != relay.None {
 		t.Fatalf("Create: %v", why)
 	}
 	return seat{m, t, b}
 }
 
-func (s seat) join(h *relay.Hub) seat {
+func (s seat) join(h *relay.Hub) seat     { return s.joinIn(h, relay.Live) }
+func (s seat) joinKept(h *relay.Hub) seat { return s.joinIn(h, relay.Kept) }
+
+func (s seat) joinIn(h *relay.Hub, mode relay.Mode) seat {
 	s.t.Helper()
 	b := new(bell)
-	m, why := h.Join(s.ChannelID(), home, nil, b, relay.Live)
+	m, why := h.Join(s.ChannelID(), home, nil, b, mode)
 	if why != relay.None {
 		s.t.Fatalf("Join: %v", why)
 	}
 	return seat{m, s.t, b}
+}
+
+// resume takes the seat back after a message, which must succeed.
+func (s seat) resume(h *relay.Hub, after uint64) seat {
+	s.t.Helper()
+	b := new(bell)
+	a, why := h.Resume(s.ChannelID(), s.Member.Token(), after, b, relay.Welcomed)
+	if why != relay.None {
+		s.t.Fatalf("Resume: %v", why)
+	}
+	return seat{a, s.t, b}
 }
 
 // say sends a text that must be accepted.
@@ -79,9 +97,28 @@ func (s seat) takeAll() (texts []string, why relay.Reason) {
 			s.t.Errorf("Take returned %d messages together with %v", n, why)
 		}
 		for _, e := range entries[:n] {
-			texts = append(texts, string(e.Body))
+			texts = append(texts, describe(&e))
 		}
 	}
+}
+
+// describe tells what an entry tells: of a message its text, of others like "joined 2".
+func describe(e *relay.Entry) string {
+	switch e.Kind {
+	case relay.Joined:
+		return fmt.Sprintf("joined %d", e.From.Number)
+	case relay.Left:
+		return fmt.Sprintf("left %d %v", e.From.Number, e.Why)
+	case relay.Away:
+		return fmt.Sprintf("away %d %v", e.From.Number, e.Why)
+	case relay.Back:
+		return fmt.Sprintf("back %d", e.From.Number)
+	case relay.Delivered:
+		return fmt.Sprintf("delivered %d to %d", e.Seq, e.From.Number)
+	case relay.Ending:
+		return fmt.Sprintf("ending in %v %v", time.Until(e.At), e.Why)
+	}
+	return string(e.Body)
 }
 
 // expect takes until nothing is left, and compares.

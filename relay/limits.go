@@ -21,7 +21,8 @@ type Limits struct {
 	// MaxKept is the same for the logs of all channels together. The channel in which it is passed
 	// bears it.
 	MaxKept int64
-	// ResumeTimeout is how long the seat of a Kept member that is away waits for it.
+	// ResumeTimeout is how long the seat of a Kept member that is away waits for it. At zero, unlike the
+	// others, it is given up at once.
 	ResumeTimeout time.Duration
 }
 

@@ -42,8 +42,8 @@ type Member struct {
 	mode    Mode
 	token   Token // of a Kept seat
 
-	first  Attachment  // the one that it was admitted with
-	at     *Attachment // guarded by channel.mu, like all below; nil while the member is away
+	at     *Attachment // guarded by channel.mu, like all below; nil while the member is away or gone
+	losses int         // how often it has lost its connection
 	why    Reason      // why it is away
 	away   *time.Timer // gives up the seat of a member that is away
 	acked  uint64      // of a Kept seat: the position before which it will not ask again
@@ -56,7 +56,8 @@ type Member struct {
 	end    Reason      // why the seat was lost; None while it is held
 }
 
-// maxSeqs is how many of a member's messages can be answered again with their number.
+// maxSeqs is how many of a member's messages at most can be answered again with their number; at least it
+// is half of that.
 const maxSeqs = 1024
 
 // ChannelID returns the id of the member's channel.
@@ -73,7 +74,7 @@ type Receipt struct {
 }
 
 // SendNumbered appends a message like Attachment.Send, unless the member has sent it before: n
-// counts a member's messages from 1. A message that is not stored although the reason is None
+// counts a member's messages from 1; the caller must not pass 0. A message that is not stored although the reason is None
 // had an n that is not the next.
 func (m *Member) SendNumbered(n uint64, body []byte, size int) (Receipt, Reason) {
 	return m.send(nil, n, body, size, nil)
@@ -144,21 +145,28 @@ func (m *Member) leave(a *Attachment, why Reason) {
 }
 
 // EndChannel ends the channel as ChannelEnded for all, if the member is its creator, and tells
-// whether it is.
+// whether it is. It does nothing once the creator has lost its seat.
 func (m *Member) EndChannel() bool {
 	if m.Number != 1 {
 		return false
 	}
-	m.channel.finish(ChannelEnded)
-	return true
-}
-
-// giveUp takes the seat of a member that has been away for too long.
-func (m *Member) giveUp() {
 	c := m.channel
 	var after aftermath
 	c.mu.Lock()
-	if m.end == None && m.at == nil && c.end == None {
+	if m.end == None {
+		c.endLocked(ChannelEnded, &after)
+	}
+	c.release(&after)
+	return true
+}
+
+// giveUp takes the seat of a member that has been away for too long. The timer of an earlier loss,
+// stopped too late, does nothing.
+func (m *Member) giveUp(loss int) {
+	c := m.channel
+	var after aftermath
+	c.mu.Lock()
+	if m.end == None && m.at == nil && m.losses == loss && c.end == None {
 		c.removeLocked(m, m.why, &after)
 		c.tellLeftLocked(m, &after)
 		c.evictLocked(&after)
@@ -174,11 +182,13 @@ func (m *Member) ackLocked(seq uint64, after *aftermath) {
 		return
 	}
 	m.seq = seq
-	for m.acked < c.log.end() {
-		if e := c.log.at(m.acked); e.Kind == Message && e.Seq > seq {
-			break
+	for at := m.acked; at < c.log.end(); at++ { // what is told after the message may not have been taken
+		if e := c.log.at(at); e.Kind == Message {
+			if e.Seq > seq {
+				break
+			}
+			m.acked = at + 1
 		}
-		m.acked++
 	}
 	c.receipts++
 	m.tick = c.receipts

@@ -22,6 +22,9 @@ func (c *channel) trimLocked() {
 // evictLocked brings the log back within its bounds. First goes what all members have: a later
 // joiner gets the less. Then go those that lag most, seat and all.
 func (c *channel) evictLocked(after *aftermath) {
+	if c.end != None {
+		return // its members are to learn why it has ended
+	}
 	var gone []*Member
 	for c.overfullLocked() {
 		lowest := c.lowestLocked()
