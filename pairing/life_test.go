@@ -159,6 +159,7 @@ func TestSlowReader(t *testing.T) {
 	bubble(t, "one that lags too far is told", func(t *testing.T) {
 		w := newWorld(t, relay.Limits{MaxLag: 10_000}, Options{WriteTimeout: time.Minute})
 		a, b := w.pair()
+		synctest.Wait() // until b's socket is ready for what comes first
 		for range 100 {
 			a.send(strings.Repeat("x", 1000))
 		}
