@@ -16,14 +16,16 @@ const (
 // mayKnow says which packages of this module each part of the server may import, directly or
 // through others.
 var mayKnow = map[string][]string{
-	"relay":    {},
-	"geo":      {},
-	"logs":     {},
-	"ops":      {},
-	"settings": {"relay"},
-	"metrics":  {"relay"},
-	"pairing":  {"relay", "geo", "logs"},
-	server:     {"relay", "geo", "logs", "ops", "settings", "metrics", "pairing"},
+	"relay":     {},
+	"admission": {},
+	"apidocs":   {},
+	"geo":       {},
+	"logs":      {},
+	"ops":       {},
+	"settings":  {"relay"},
+	"metrics":   {"admission", "relay"},
+	"pairing":   {"admission", "relay", "geo", "logs"},
+	server:      {"admission", "relay", "apidocs", "geo", "logs", "ops", "settings", "metrics", "pairing"},
 }
 
 // goList runs go list with a format and returns the output, word by word.

@@ -7,3 +7,4 @@ export GOBIN=$PWD/bin
 go install mvdan.cc/gofumpt@v0.12.0
 go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
 go install golang.org/x/tools/cmd/deadcode@v0.52.0
+go install golang.org/x/vuln/cmd/govulncheck@v1.8.0

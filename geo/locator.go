@@ -37,6 +37,7 @@ type Locator struct {
 type Sender struct {
 	UserAgent string     // printable UTF-8, at most 512 octets
 	Addr      netip.Addr // never IPv4-mapped, without a zone
+	OfProxy   bool       // the request is a trusted proxy's own: it has no X-Forwarded-For at all
 	Place     Place      // in the sender's own language
 	Wishes    Wishes     // to ask Database.Place for places in the sender's language
 }
@@ -67,8 +68,9 @@ func (l *Locator) Sender(r *http.Request) Sender {
 		return sender
 	}
 
+	sender.OfProxy = len(r.Header[forwardedFor]) == 0
 	if !sender.Addr.IsValid() {
-		l.logNameless(peer, len(r.Header[forwardedFor]) > 0)
+		l.logNameless(peer, !sender.OfProxy)
 	}
 	if sender.Place.City == "" {
 		region, city := parseGeoLocation(r.Header["X-Client-Geo-Location"])

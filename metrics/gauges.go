@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"channelserver/admission"
 	"channelserver/relay"
 )
 
@@ -20,7 +21,7 @@ func (s *Sources) stats() relay.Stats {
 type gauges struct {
 	sources *atomic.Pointer[Sources]
 
-	connections, channels, buffered, reloads, built *prometheus.Desc
+	connections, channels, buffered, reloads, built, turnedAway *prometheus.Desc
 }
 
 func newGauges(sources *atomic.Pointer[Sources]) *gauges {
@@ -31,6 +32,7 @@ func newGauges(sources *atomic.Pointer[Sources]) *gauges {
 		buffered:    desc("buffered_bytes", "Message payload held for all channels."),
 		reloads:     desc("geo_reload_total", "Attempts to load the place database anew.", "result"),
 		built:       desc("geo_database_build_timestamp_seconds", "When the place database in use was built; 0 for none."),
+		turnedAway:  desc("turned_away_total", "Requests refused for a bound of their address or of the server.", "bound"),
 	}
 }
 
@@ -40,7 +42,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (g *gauges) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.connections, g.channels, g.buffered, g.reloads, g.built} {
+	for _, d := range []*prometheus.Desc{g.connections, g.channels, g.buffered, g.reloads, g.built, g.turnedAway} {
 		descs <- d
 	}
 }
@@ -70,4 +72,16 @@ func (g *gauges) Collect(values chan<- prometheus.Metric) {
 		}
 	}
 	gauge(g.built, built)
+
+	var turnedAway []uint64
+	if sources.TurnedAway != nil {
+		turnedAway = sources.TurnedAway()
+	}
+	for i, why := range admission.Whys() {
+		var count uint64
+		if i < len(turnedAway) {
+			count = turnedAway[i]
+		}
+		values <- prometheus.MustNewConstMetric(g.turnedAway, prometheus.CounterValue, float64(count), why.String())
+	}
 }

@@ -34,6 +34,7 @@ type Sources struct {
 	Stats         func() relay.Stats
 	Reloads       func() (ok, failed uint64) // of the place database, since the start
 	DatabaseBuilt func() time.Time           // build time of the database in use; zero for none
+	TurnedAway    func() []uint64            // visits since the start, in the order of admission.Whys
 }
 
 // A Metrics is a relay.Observer that publishes what it is told. Its methods may be called from

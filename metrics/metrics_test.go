@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"channelserver/admission"
 	"channelserver/relay"
 )
 
@@ -75,6 +76,9 @@ func TestEverySeriesExistsAtZero(t *testing.T) {
 		"connections": 0, "channels": 0, "buffered_bytes": 0,
 		"geo_reload_total result=ok": 0, "geo_reload_total result=failed": 0,
 		"geo_database_build_timestamp_seconds": 0,
+	}
+	for _, why := range admission.Whys() {
+		want["turned_away_total bound="+why.String()] = 0
 	}
 	for _, reason := range relay.Reasons() {
 		want["conn_closed_total reason="+reason.String()] = 0
@@ -198,6 +202,7 @@ func TestSourcesAreReadAtEachScrape(t *testing.T) {
 		},
 		Reloads:       func() (ok, failed uint64) { return 3, 4 },
 		DatabaseBuilt: func() time.Time { return time.Unix(1700000000, 0) },
+		TurnedAway:    func() []uint64 { return []uint64{5, 6, 7} },
 	})
 	series(t, m)
 	got := series(t, m)
@@ -205,6 +210,7 @@ func TestSourcesAreReadAtEachScrape(t *testing.T) {
 		"connections": 4, "channels": 2, "buffered_bytes": 1000,
 		"geo_reload_total result=ok": 3, "geo_reload_total result=failed": 4,
 		"geo_database_build_timestamp_seconds": 1700000000,
+		"turned_away_total bound=openings":     5, "turned_away_total bound=wrong-ids": 7, "turned_away_total bound=memory": 0,
 	} {
 		if got[name] != want {
 			t.Errorf("%s: got %v, want %v", name, got[name], want)

@@ -20,6 +20,7 @@ type Public struct {
 	Version  Version
 	Draining func() bool              // whether load balancers should look elsewhere
 	Checks   func() map[string]string // each check by name: "ok", or what is to be known; never an address or an id
+	Pages    map[string]http.Handler  // what else is to be had with GET and HEAD, by path; they set their own headers over those of secure
 }
 
 // Handler returns the handler of the public listener. A request goes to door when handles says
@@ -29,6 +30,9 @@ func (p *Public) Handler(handles func(path string) bool, door http.Handler) http
 	mux.HandleFunc("GET /__lbheartbeat__", p.lbHeartbeat)
 	mux.HandleFunc("GET /__heartbeat__", p.heartbeat)
 	mux.HandleFunc("GET /__version__", p.version)
+	for path, page := range p.Pages {
+		mux.Handle("GET "+path, page)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
 		if handles(r.URL.Path) {

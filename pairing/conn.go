@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"channelserver/admission"
 	"channelserver/geo"
 	"channelserver/logs"
 	"channelserver/relay"
@@ -33,6 +34,7 @@ const batch = 8
 type conn struct {
 	server  *Server         // static, like all down to opened
 	version version         // of the protocol
+	pass    *admission.Pass // left when the connection is over; its other methods are the greeter's and the reader's
 	ws      *websocket.Conn // read by the reader; written under writing, but for control frames
 	input   *bufio.Reader   // what ws reads from, which reads from socket
 	socket  *socket
@@ -87,15 +89,20 @@ func (c *conn) sit(a *relay.Attachment) {
 	if why := relay.Reason(c.over.Load()); why != relay.None { // the end came first, and did not see the seat
 		c.version.giveUp(a, why)
 	}
+	c.pass.Opened()
 	c.server.observer.Admitted()
 }
 
 // serve reads what the client sends until it is gone.
 func (c *conn) serve() {
 	defer c.server.registry.remove(c)
+	defer c.pass.Leave()
 	defer c.socket.Close()
 	if c.read() {
-		c.socket.flush() // the answer to the close frame may still be on its way
+		c.writing.Lock() // whoever gathers frames has gathered the answer to the close frame with them
+		c.release()
+		c.writing.Unlock()
+		c.socket.flush() // it may still be on its way
 	} else {
 		c.waitForClose()
 	}

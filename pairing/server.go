@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"channelserver/admission"
 	"channelserver/geo"
 	"channelserver/logs"
 	"channelserver/relay"
@@ -23,12 +24,13 @@ import (
 // Options are the choices that an operator makes for a Server. Zero durations and sizes turn off
 // what they bound, but for WriteTimeout.
 type Options struct {
-	ClientTimeout     time.Duration // a connection from which no frame came for this long is closed
-	HeartbeatInterval time.Duration // idle time after which a ping is sent
-	WriteTimeout      time.Duration // how long a peer may refuse to read; 0 is 10 s
-	MaxMessageSize    int           // octets of one message
-	RequireBase64     bool          // refuse messages that are not URL-safe base64
-	AllowedOrigins    []string      // see OriginAllowed
+	ClientTimeout     time.Duration    // a connection from which no frame came for this long is closed
+	HeartbeatInterval time.Duration    // idle time after which a ping is sent
+	WriteTimeout      time.Duration    // how long a peer may refuse to read; 0 is 10 s
+	MaxMessageSize    int              // octets of one message
+	RequireBase64     bool             // refuse messages that are not URL-safe base64
+	AllowedOrigins    []string         // see OriginAllowed
+	Guard             *admission.Guard // decides who gets in; nil lets everybody in
 }
 
 // A Server is the HTTP handler that upgrades connections to WebSockets and seats them in channels.
@@ -78,9 +80,9 @@ func Handles(path string) bool {
 
 // ServeHTTP serves version 2 over HTTP at its paths, and upgrades connections at the others. It seats
 // an upgraded connection in a new channel or in the one that the path names. Without an upgrade it
-// answers 426, for an origin that is not allowed 403, for a new channel while the hub drains 503. What
-// depends on the channel is refused after the upgrade, with a close code, because a browser's code
-// cannot see an HTTP status.
+// answers 426, for an origin that is not allowed 403, for a new channel while the hub drains 503, and
+// as the guard says 429 or 503. What depends on the channel is refused after the upgrade, with a close
+// code, because a browser's code cannot see an HTTP status.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, pathHTTP) {
 		s.http.ServeHTTP(w, r)
@@ -111,6 +113,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	sender := s.locator.Sender(r)
+	visit := s.visit(sender, id, request)
+	visit.Holds = true
+	pass, refusal := s.options.Guard.Enter(visit)
+	if refusal != nil {
+		w.Header().Set("Retry-After", refusal.RetryAfter())
+		http.Error(w, refusal.Detail(), refusal.Status())
+		return
+	}
+	seated := false
+	defer func() {
+		if !seated {
+			pass.Leave()
+		}
+	}()
 	seat := s.seat(id, request, sender.Addr)
 	maxMessage := int64(s.options.MaxMessageSize)
 	var v version
@@ -125,7 +141,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // answered by refuseUpgrade, or the client is gone
 	}
+	pass.Hijacked()
 	c := newConn(s, v, ws, hijacker, sender.Addr)
+	c.pass = pass
+	seated = true
 	s.registry.add(c)
 	c.begin()
 	// The reader gets a goroutine of its own, so that what net/http, the upgrade and the greeting
@@ -143,6 +162,16 @@ func parseRequest(text string) (id relay.ID, request relay.Request) {
 		return id, relay.RequestBadID
 	}
 	return id, relay.RequestExisting
+}
+
+// visit tells the guard about a request. Whether the channel that it names lives is looked up here, so that
+// wrong ids are counted exactly; all of them, whether they never were or are over, look the same.
+func (s *Server) visit(sender geo.Sender, id relay.ID, request relay.Request) admission.Visit {
+	return admission.Visit{
+		Addr: sender.Addr, Exempt: sender.OfProxy,
+		New:   request == relay.RequestNew,
+		Wrong: request == relay.RequestBadID || request == relay.RequestExisting && !s.hub.Lives(id),
+	}
 }
 
 // A seating takes the seat that a request asks for.
@@ -204,6 +233,13 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buffers, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, errors.New("this connection cannot be upgraded")
+	}
+	// Below the wrapping of a connection that came through the PROXY protocol is one with a descriptor.
+	// What has been read behind the PROXY header went to net/http with its first read.
+	if proxied, ok := conn.(interface{ TCPConn() (*net.TCPConn, bool) }); ok {
+		if tcp, ok := proxied.TCPConn(); ok {
+			conn = tcp
+		}
 	}
 	h.socket = newSocket(conn, h.server.options.WriteTimeout, h.maxMessage, &h.server.buffers)
 	if n := buffers.Reader.Buffered(); n > 0 { // a client that did not wait for the answer

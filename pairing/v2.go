@@ -3,7 +3,10 @@ package pairing
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,7 +22,13 @@ const helloTimeout = 10 * time.Second
 
 // maxFrameV2 returns how long a frame may be, in octets, that carries a message of so many: each may be
 // written as an escape of six (RFC 8259 section 7).
-func maxFrameV2(maxMessage int64) int64 { return 6*maxMessage + 1024 }
+// Without a bound on messages there is none on frames.
+func maxFrameV2(maxMessage int64) int64 {
+	if maxMessage == 0 {
+		return math.MaxInt64
+	}
+	return 6*maxMessage + 1024
+}
 
 // request is a frame of a client of version 2 (docs/protocol.md section 5). Unknown keys are ignored.
 type request struct {
@@ -41,20 +50,42 @@ func refuse(why relay.Reason, format string, args ...any) *refusal {
 	return &refusal{why.String(), fmt.Sprintf(format, args...)}
 }
 
+// parseFrame reads a request. It refuses what is no object, and a known type of request with a key of the
+// wrong type; other types are for later versions, and so are their keys.
+func parseFrame(text []byte) (q request, refused *refusal) {
+	if text = bytes.TrimLeft(text, " \t\r\n"); len(text) == 0 || text[0] != '{' {
+		return q, refuse(relay.BadPayload, "a frame must be a JSON object")
+	}
+	err := json.Unmarshal(text, &q) // goes on behind a wrong type
+	wrong, isWrong := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case isWrong && wrong.Field != "type" && !slices.Contains([]string{"hello", "send", "ack", "leave", "end"}, q.Type):
+	case isWrong:
+		const most = 40 // octets of what the client wrote
+		value := wrong.Value[:min(len(wrong.Value), most)]
+		refused = refuse(relay.BadPayload, "%q must not be a %s", wrong.Field, value)
+	case err != nil:
+		refused = refuse(relay.BadPayload, "a frame must be a JSON object: %v", err)
+	}
+	return q, refused
+}
+
 // parseMessage checks the message of a request, which must be a JSON string. It returns the string as the
 // client wrote it, to be passed on as it is, and its size in octets.
 func (s *Server) parseMessage(raw json.RawMessage) (body []byte, size int, refused *refusal) {
-	var text string
 	if len(raw) == 0 || raw[0] != '"' {
 		return nil, 0, refuse(relay.BadPayload, `"message" must be a string`)
 	}
-	if err := json.Unmarshal(raw, &text); err != nil {
-		return nil, 0, refuse(relay.BadPayload, `"message" must be a string: %v`, err)
+	text := []byte(raw[1 : len(raw)-1]) // which it is, when it has no escapes
+	if bytes.IndexByte(text, '\\') >= 0 {
+		var unescaped string
+		_ = json.Unmarshal(raw, &unescaped) // it has been read as JSON before
+		text = []byte(unescaped)
 	}
 	if limit := s.options.MaxMessageSize; limit > 0 && len(text) > limit {
 		return nil, 0, refuse(relay.MessageTooBig, "the message has %d octets; %d are allowed", len(text), limit)
 	}
-	if s.options.RequireBase64 && !isBase64URL([]byte(text)) {
+	if s.options.RequireBase64 && !isBase64URL(text) {
 		return nil, 0, refuse(relay.BadPayload, "this server relays URL-safe base64 only")
 	}
 	return raw, len(text), nil
@@ -91,7 +122,8 @@ type reader struct {
 func (r reader) sender(m *relay.Member) json.RawMessage {
 	s := m.Card.(*card).sender
 	place := r.locator.Database.Place(s.Addr, r.wishes, r.locator.DefaultLang)
-	if place.City == "" { // then it may have come from a proxy, in whatever language that has
+	// A city that the database does not know in any language came from a proxy, in whatever language that has.
+	if place.City == "" && r.locator.Database.Place(s.Addr, s.Wishes, r.locator.DefaultLang).City == "" {
 		place.City = s.Place.City
 		if place.Region == "" {
 			place.Region = s.Place.Region
@@ -180,11 +212,11 @@ func (r reader) appendEvent(dst []byte, e *relay.Entry) []byte {
 
 // accepted is the frame that answers a message.
 func accepted(n uint64, receipt relay.Receipt) []byte {
-	return marshal(struct {
-		Type string `json:"type"`
-		N    uint64 `json:"n"`
-		Seq  uint64 `json:"seq,omitempty"`
-	}{"accepted", n, receipt.Seq})
+	frame := strconv.AppendUint([]byte(`{"type":"accepted","n":`), n, 10)
+	if receipt.Seq != 0 {
+		frame = strconv.AppendUint(append(frame, `,"seq":`...), receipt.Seq, 10)
+	}
+	return append(frame, '}')
 }
 
 // marshal renders what cannot fail to be rendered: structs of strings, numbers and JSON of ours.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"channelserver/admission"
 	"channelserver/relay"
 )
 
@@ -84,6 +85,11 @@ func (s *Server) postSeat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	sender := s.locator.Sender(r)
+	pass, ok := s.admit(w, s.visit(sender, id, request))
+	if !ok {
+		return
+	}
+	defer pass.Leave()
 	a, why := s.seat(id, request, sender.Addr)(newCard(sender), newDoorbell(), relay.Kept)
 	if why != relay.None {
 		s.observer.Refused(why)
@@ -174,15 +180,21 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) {
 	if wait != "" {
 		how = relay.Continued
 	}
+	sender := s.locator.Sender(r)
+	pass, ok := s.admit(w, admission.Visit{Addr: sender.Addr, Exempt: sender.OfProxy, Holds: true})
+	if !ok {
+		return
+	}
+	defer pass.Leave()
 	bell := newDoorbell()
 	a, why := s.hub.Resume(id, token, seq, bell, how)
 	if why != relay.None {
-		s.problemOf(w, id, why)
+		s.deny(w, r, id, why)
 		return
 	}
 	e := events{
 		server: s, a: a, bell: bell, w: w, out: http.NewResponseController(w),
-		reader: reader{s.locator, s.locator.Sender(r).Wishes},
+		reader: reader{s.locator, sender.Wishes},
 	}
 	s.streams.Add(1)
 	defer s.streams.Add(-1)
@@ -306,7 +318,7 @@ func (b doorbell) Wake() {
 func (s *Server) credentials(w http.ResponseWriter, r *http.Request) (id relay.ID, token relay.Token, ok bool) {
 	id, err := relay.ParseID(r.PathValue("id"))
 	if err != nil {
-		s.problemOf(w, id, relay.BadChannelID)
+		s.deny(w, r, id, relay.BadChannelID)
 		return id, token, false
 	}
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -325,10 +337,33 @@ func (s *Server) member(w http.ResponseWriter, r *http.Request) *relay.Member {
 	}
 	m, why := s.hub.Holder(id, token)
 	if why != relay.None {
-		s.problemOf(w, id, why)
+		s.deny(w, r, id, why)
 		return nil
 	}
 	return m
+}
+
+// admit asks the guard about a visit, and answers it when it is turned away.
+func (s *Server) admit(w http.ResponseWriter, v admission.Visit) (*admission.Pass, bool) {
+	pass, refusal := s.options.Guard.Enter(v)
+	if refusal != nil {
+		w.Header().Set("Retry-After", refusal.RetryAfter())
+		problem(w, refusal.Status(), relay.None, refusal.Detail())
+		return nil, false
+	}
+	return pass, true
+}
+
+// deny answers a request about a channel or seat that was refused, and counts it against its
+// address where that channel or seat does not exist.
+func (s *Server) deny(w http.ResponseWriter, r *http.Request, id relay.ID, why relay.Reason) {
+	if why == relay.NoSuchChannel || why == relay.BadChannelID {
+		sender := s.locator.Sender(r)
+		if _, ok := s.admit(w, admission.Visit{Addr: sender.Addr, Exempt: sender.OfProxy, Wrong: true}); !ok {
+			return
+		}
+	}
+	s.problemOf(w, id, why)
 }
 
 // problemOf answers a request about a channel that was refused.

@@ -1,7 +1,6 @@
 package pairing
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -33,9 +32,25 @@ func (v *v2) greet(c *conn) {
 }
 
 func (v *v2) receive(c *conn, text []byte) {
-	var q request
-	if err := json.Unmarshal(text, &q); err != nil {
-		c.complain(refuse(relay.BadPayload, "a frame must be a JSON object: %v", err))
+	if c.member.Load() != nil {
+		v.obey(c, text)
+		return
+	}
+	// Reading the hello and rendering the welcome take a deep stack, which an idle reader would keep.
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer c.rescue()
+		v.obey(c, text)
+	}()
+	<-done
+}
+
+// obey carries a request out, in the reader's goroutine or while that waits.
+func (v *v2) obey(c *conn, text []byte) {
+	q, refused := parseFrame(text)
+	if refused != nil {
+		c.complain(refused)
 		return
 	}
 	a := c.member.Load()
@@ -76,10 +91,14 @@ func (v *v2) sayHello(c *conn, q *request) {
 	} else {
 		a, why = c.server.hub.Resume(v.id, token, q.After, c, relay.Welcomed)
 	}
+	if why == relay.NoSuchChannel {
+		c.pass.Erred()
+	}
 	if why != relay.None {
 		c.end(why)
 		return
 	}
+	v.seat, v.card, v.hello = nil, nil, nil // an idle connection keeps no more than it needs
 	c.sit(a)
 	c.reply(v.renderWelcome(a, c.server.hub.Limits()))
 	c.Wake()

@@ -175,6 +175,9 @@ func (s *Settings) reconcile() (problems []error) {
 	if s.given["max_kept"] == "" {
 		s.MaxKept = max(1<<20, 2*Octets(s.MaxMessageSize))
 	}
+	if s.given["max_kept_total"] == "" {
+		s.MaxKeptTotal = 256 << 20
+	}
 	if s.MaxKept != 0 && s.MaxKept < Octets(s.MaxMessageSize) {
 		problems = append(problems, fmt.Errorf("%s is not accepted: a message may have %d octets (max_message_size); give at least that, or 0 for no limit",
 			s.given["max_kept"], s.MaxMessageSize))

@@ -57,6 +57,7 @@ func TestDefaults(t *testing.T) {
 		TrustedProxyList: "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
 		MMDBLoc:          "mmdb/latest/GeoLite2-City.mmdb", MMDBCheckInterval: Seconds(60 * time.Second), DefaultLang: "en",
 		MetricName: "channelserver", ResumeTimeout: Seconds(300 * time.Second), MaxKept: 1 << 20, MaxKeptTotal: 256 << 20,
+		MaxOpeningsPerMinute: 60, MaxConnectionsPerAddress: 200, MaxWrongIdsPerMinute: 60, MaxConnections: 100_000, MaxChannels: 100_000,
 		given: map[string]string{},
 	}
 	if got, want := dump(&s), dump(&want); got != want {
@@ -91,10 +92,16 @@ func TestEverySetting(t *testing.T) {
 		{"max_kept", "20000000", "20000000"},
 		{"max_kept_total", "0", "0"},
 		{"require_base64", "yes", "true"},
+		{"max_openings_per_minute", "0", "0"},
+		{"max_connections_per_address", "1", "1"},
+		{"max_wrong_ids_per_minute", "2", "2"},
+		{"max_connections", "3", "3"},
+		{"max_channels", "4", "4"},
 		{"client_timeout", "60", "60000000000"},
 		{"heartbeat_interval", "5s", "5000000000"},
 		{"write_timeout", "1500ms", "1500000000"},
 		{"trusted_proxy_list", "192.0.2.1 2001:db8::/32", "192.0.2.1 2001:db8::/32"},
+		{"proxy_protocol", "1", "true"},
 		{"mmdb_loc", "/tmp/a b.mmdb", "/tmp/a b.mmdb"},
 		{"mmdb_check_interval", "0", "0"},
 		{"default_lang", "pt_br", "pt-BR"},
@@ -184,6 +191,28 @@ func TestDependentDefaults(t *testing.T) {
 		if s.HeartbeatInterval != Seconds(c.heartbeat) || s.DrainTimeout != Seconds(c.drain) {
 			t.Errorf("%q: heartbeat %v, drain %v; want %v, %v", c.args,
 				time.Duration(s.HeartbeatInterval), time.Duration(s.DrainTimeout), c.heartbeat, c.drain)
+		}
+	}
+}
+
+func TestFitMemory(t *testing.T) {
+	environment(t)
+	for _, c := range []struct {
+		args   []string
+		memory int64
+		want   Octets
+	}{
+		{nil, 0, 256 << 20},
+		{nil, 4 << 30, 256 << 20},
+		{nil, 1 << 30, 256 << 20},
+		{nil, 1<<30 - 4, 256<<20 - 1},
+		{[]string{"--max_kept_total=268435456"}, 1000, 256 << 20},
+		{[]string{"--max_kept_total=0"}, 1000, 0},
+	} {
+		s := load(t, c.args...)
+		s.FitMemory(c.memory)
+		if s.MaxKeptTotal != c.want {
+			t.Errorf("%q with %d octets of memory: %d, want %d", c.args, c.memory, s.MaxKeptTotal, c.want)
 		}
 	}
 }

@@ -39,14 +39,21 @@ type Settings struct {
 	MaxMessageSize        MessageSize `split_words:"true" default:"65536" unit:"OCTETS" desc:"Octets of one message, at most 16777216 (16 MiB)."`
 	ResumeTimeout         Seconds     `split_words:"true" default:"300" unit:"SECONDS" desc:"How long the seat of a version 2 member that has lost its connection waits for it. 0 means that it is given up at once."`
 	MaxKept               Octets      `split_words:"true" otherwise:"1048576, or twice max_message_size if that is more" unit:"OCTETS" desc:"Octets that a channel keeps for members that have not read them yet, and in version 2 for those that are away or yet to come. Whoever lags most loses its seat when it is passed. At least max_message_size; 0 means no limit."`
-	MaxKeptTotal          Octets      `split_words:"true" default:"268435456" unit:"OCTETS" desc:"The same for all channels together. 0 means no limit."`
+	MaxKeptTotal          Octets      `split_words:"true" otherwise:"268435456, or a quarter of the memory limit if that is less" unit:"OCTETS" desc:"The same for all channels together. At nine tenths of it no channels are opened. 0 means no limit."`
 	RequireBase64         Switch      `split_words:"true" default:"false" desc:"Refuse messages that are not URL-safe base64."`
+
+	MaxOpeningsPerMinute     Count `group:"Who gets in" split_words:"true" default:"60" unit:"COUNT" desc:"Channels that one address may open in a minute, the /64 of an IPv6 address counting as one. More are refused with 429. 0 means no limit. This and the next two do not concern loopback, nor requests of a trusted proxy that have no X-Forwarded-For."`
+	MaxConnectionsPerAddress Count `split_words:"true" default:"200" unit:"COUNT" desc:"WebSockets and requests for events that one address may have at one time. More are refused with 429. 0 means no limit."`
+	MaxWrongIdsPerMinute     Count `split_words:"true" default:"60" unit:"COUNT" desc:"Requests for channels or seats that do not exist which one address may make in a minute. More are refused with 429. 0 means no limit."`
+	MaxConnections           Count `split_words:"true" default:"100000" unit:"COUNT" desc:"WebSockets and requests for events of the whole server at one time. More are refused with 503, and at nine tenths already those that would open a channel. 0 means as many as the descriptors allow."`
+	MaxChannels              Count `split_words:"true" default:"100000" unit:"COUNT" desc:"Living channels of the whole server. More are refused with 503. 0 means no limit."`
 
 	ClientTimeout     Seconds         `group:"Silent and slow peers" split_words:"true" default:"30" unit:"SECONDS" desc:"A connection from which nothing came for this long, neither a message nor the answer to a ping, is closed. 0 means never."`
 	HeartbeatInterval Seconds         `split_words:"true" default:"10" old:"heartbeat" unit:"SECONDS" desc:"Idle time after which a connection is sent a ping. It must be less than client_timeout; left at its default, it is at most a third of that. 0 means no pings."`
 	WriteTimeout      PositiveSeconds `split_words:"true" default:"10" unit:"SECONDS" desc:"How long a peer may refuse to read what it is sent before it is closed as slow."`
 
 	TrustedProxyList  Proxies  `group:"Where senders are" split_words:"true" default:"10.0.0.0/8,172.16.0.0/12,192.168.0.0/16" unit:"LIST" desc:"Addresses and CIDR blocks, IPv4 and IPv6, of the proxies whose X-Forwarded-For is believed, separated by commas or spaces. A list of your own replaces the default, which is the private networks of IPv4. Empty means that no proxy is believed."`
+	ProxyProtocol     Switch   `split_words:"true" default:"false" desc:"Expect a header of the PROXY protocol, version 1 or 2, before anything else, TLS included, on each connection that comes from an address in trusted_proxy_list, and believe it. Connections from elsewhere must not have one."`
 	MMDBLoc           string   `split_words:"true" default:"mmdb/latest/GeoLite2-City.mmdb" unit:"FILE" desc:"City database in MaxMind's format. Without a file in the default place, places are left out; a file that was named must be readable. Empty means no places."`
 	MMDBCheckInterval Seconds  `split_words:"true" default:"60" unit:"SECONDS" desc:"How often to look whether the database file has changed. 0 means only on SIGHUP."`
 	DefaultLang       Language `split_words:"true" default:"en" unit:"LANGUAGE" desc:"Language of place names for senders none of whose languages the database has, as a BCP 47 tag."`
@@ -75,6 +82,14 @@ func (s *Settings) Limits() relay.Limits {
 		MaxLag:         int64(s.MaxKept),
 		MaxKept:        int64(s.MaxKeptTotal),
 		ResumeTimeout:  time.Duration(s.ResumeTimeout),
+	}
+}
+
+// FitMemory lowers max_kept_total, if it was not given, to a quarter of the memory that the process may use,
+// in octets; 0 stands for no limit.
+func (s *Settings) FitMemory(limit int64) {
+	if s.given["max_kept_total"] == "" && limit > 0 {
+		s.MaxKeptTotal = min(s.MaxKeptTotal, Octets(limit/4))
 	}
 }
 

@@ -35,7 +35,11 @@ func healthcheck(ctx context.Context, s settings.Settings, _ *slog.Logger) error
 		return err
 	}
 	// The certificate is for the name that clients use, not for this machine's own.
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	dial, err := proxyDialer(&s)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DialContext: dial}}
 	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("the server does not answer: %w", err)

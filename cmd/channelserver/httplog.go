@@ -7,19 +7,27 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"channelserver/geo"
 )
+
+// acceptInterval is the least time between two lines of the log about connections that cannot be accepted.
+const acceptInterval = time.Minute
 
 // An httpLog takes what net/http has to say. Most of it is about what clients do wrong, which is
 // for debugging; what the server itself cannot do is an error.
 type httpLog struct {
 	log       *slog.Logger   // static, like the rest
 	addresses *regexp.Regexp // with a port after them
+	accept    *rate.Sometimes
 }
 
 func newHTTPLog(to *slog.Logger) *log.Logger {
-	return log.New(httpLog{to, regexp.MustCompile(`\d+(\.\d+){3}:\d+|\[[^][ ]*\]:\d+`)}, "", 0)
+	addresses := regexp.MustCompile(`\d+(\.\d+){3}:\d+|\[[^][ ]*\]:\d+`)
+	return log.New(httpLog{to, addresses, &rate.Sometimes{Interval: acceptInterval}}, "", 0)
 }
 
 // Write takes one message. Of addresses it logs the network only.
@@ -29,10 +37,12 @@ func (l httpLog) Write(message []byte) (int, error) {
 		return geo.Mask(address.Addr()).String()
 	})
 	level := slog.LevelDebug
-	for _, ours := range []string{"http: Accept error", "http: panic"} {
-		if strings.HasPrefix(text, ours) {
-			level = slog.LevelError
-		}
+	switch {
+	case strings.HasPrefix(text, "http: Accept error"): // net/http tries again, after at most a second
+		l.accept.Do(func() { l.log.Error(text) })
+		return len(message), nil
+	case strings.HasPrefix(text, "http: panic"):
+		level = slog.LevelError
 	}
 	l.log.Log(context.Background(), level, text)
 	return len(message), nil

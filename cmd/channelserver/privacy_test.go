@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,6 +27,8 @@ func TestPrivacy(t *testing.T) {
 
 			shown := p.ask("/metrics") + p.ask("/debug/pprof/goroutine?debug=1") + p.ask("/debug/pprof/goroutine?debug=2") +
 				p.ask("/debug/pprof/heap?debug=1") + p.ask("/debug/pprof/allocs?debug=1") + p.ask("/debug/pprof/") +
+				p.ask("/debug/pprof/threadcreate?debug=1") + p.ask("/debug/pprof/block?debug=1") + p.ask("/debug/pprof/mutex?debug=1") +
+				unzip(t, p.ask("/debug/pprof/heap")) + unzip(t, p.ask("/debug/pprof/goroutine")) + p.ask("/debug/pprof/trace?seconds=0.1") +
 				p.get("/__heartbeat__").body + p.get("/__version__").body
 			p.signal(syscall.SIGTERM)
 			p.next("draining")
@@ -77,6 +84,8 @@ func speakOfSecrets(p *process) (secrets []string) {
 	p.dial("/v1/ws/", "Origin", "https://canary.example", "X-Forwarded-For", v4)
 	p.get("/canary-path?canary")
 
+	secrets = append(secrets, speakVersion2(p, v4, v6)...)
+
 	// What is wrong with a header stands in no log, or is harmless there.
 	for _, bad := range []string{"\r\n", "\r", "\x00", "\x1b[31m", "\xff\xfe", "\u202e\u2028", strings.Repeat("x", 40<<10)} {
 		for _, name := range []string{"User-Agent", "X-Forwarded-For", "Host", "Accept-Language", "Origin", "canary"} {
@@ -87,6 +96,88 @@ func speakOfSecrets(p *process) (secrets []string) {
 		}
 	}
 	return slices.Compact(secrets)
+}
+
+// speakVersion2 does the same in version 2, over WebSocket and HTTP, and returns ids and resume tokens. One
+// seat that is away stays, and a stream of events.
+func speakVersion2(p *process, v4, v6 string) (secrets []string) {
+	const agent = "canary-agent/2.0"
+	var welcome struct{ ChannelID, Resume string }
+	know := func(read func(any) error) {
+		p.t.Helper()
+		if err := read(&welcome); err != nil || welcome.Resume == "" {
+			p.t.Fatalf("no welcome: %v, %+v", err, welcome)
+		}
+		secrets = append(secrets, welcome.ChannelID, welcome.Resume)
+	}
+	say := func(c *client, frame string, args ...any) { c.send(fmt.Sprintf(frame, args...)) }
+
+	a, _ := p.dial("/v2/ws/?canary=query", "X-Forwarded-For", v4, "User-Agent", agent)
+	say(a, `{"type":"hello"}`)
+	know(a.ws.ReadJSON)
+	say(a, `{"type":"send","n":1,"message":"canary-payload"}`)
+	say(a, `{"type":"canary-type","canary-key":1}`)
+	say(a, `{"canary-no-json`)
+	say(a, `{"type":"send","n":7,"message":"canary-payload"}`)
+	a.ws.NetConn().Close()
+
+	b, _ := p.dial("/v2/ws/"+welcome.ChannelID, "X-Forwarded-For", v6, "User-Agent", agent)
+	say(b, `{"type":"hello","resume":%q,"after":0}`, welcome.Resume)
+	know(b.ws.ReadJSON)
+	say(b, `{"type":"hello","resume":"c4n4ryBAAAAAAAAAAAAAAA"}`)
+	stranger, _ := p.dial("/v2/ws/"+welcome.ChannelID, "X-Forwarded-For", v6, "User-Agent", agent)
+	say(stranger, `{"type":"hello","resume":"c4n4ryBAAAAAAAAAAAAAAA"}`)
+	stranger.closed(4004, "no-such-channel")
+
+	ask := func(method, path, token, body string, status int, more ...string) *http.Response {
+		p.t.Helper()
+		request, err := http.NewRequestWithContext(p.t.Context(), method, "http://"+p.address+path, strings.NewReader(body))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		request.Header.Set("X-Forwarded-For", v4)
+		request.Header.Set("User-Agent", agent)
+		request.Header.Set("Authorization", "Bearer "+token)
+		for i := 0; i < len(more); i += 2 {
+			request.Header.Set(more[i], more[i+1])
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil || response.StatusCode != status {
+			p.t.Fatalf("%s %s: %v, %+v; want the status %d", method, path, err, response, status)
+		}
+		p.t.Cleanup(func() { response.Body.Close() })
+		return response
+	}
+	know(json.NewDecoder(ask("POST", "/v2/channels?canary=query", "canary-token", "canary-body", 201).Body).Decode)
+	channel := "/v2/channels/" + welcome.ChannelID
+	ask("POST", channel+"/messages", welcome.Resume, `{"n":1,"message":"canary-payload"}`, 200)
+	ask("POST", channel+"/messages", welcome.Resume, `{"n":9,"message":"canary-payload"}`, 400)
+	ask("POST", channel+"/messages", welcome.Resume, `{"canary-no-json`, 400)
+	ask("POST", channel+"/messages", "c4n4ryBAAAAAAAAAAAAAAA", `{"n":1,"message":"canary-payload"}`, 401)
+	ask("POST", "/v2/channels/c4n4ryAAAAAAAAAAAAAAAA/members", "canary-token", "", 404)
+	ask("POST", "/v2/channels/canary-bad-id/members", "canary-token", "", 400)
+	ask("GET", channel+"/events", welcome.Resume, "", 400, "Last-Event-ID", "canary-event")
+	ask("GET", channel+"/events?wait=canary", welcome.Resume, "", 400)
+	ask("DELETE", channel+"/canary", welcome.Resume, "", 404)
+	events := ask("GET", channel+"/events", welcome.Resume, "", 200, "Last-Event-ID", "0")
+	if line, err := bufio.NewReader(events.Body).ReadString('\n'); err != nil {
+		p.t.Errorf("the stream of events begins with %q, %v", line, err)
+	}
+	return append(secrets, "c4n4ryBAAAAAAAAAAAAAAA")
+}
+
+// unzip returns what is in a profile.
+func unzip(t *testing.T, profile string) string {
+	t.Helper()
+	reader, err := gzip.NewReader(strings.NewReader(profile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 // Over TLS net/http has something to say about clients itself.

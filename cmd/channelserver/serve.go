@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"channelserver/apidocs"
 	"channelserver/geo"
 	"channelserver/metrics"
 	"channelserver/ops"
@@ -55,8 +56,12 @@ func serve(ctx context.Context, s settings.Settings, log *slog.Logger) error {
 	}
 	defer observer.Close()
 
+	process := thisProcess(log)
+	s.FitMemory(process.Memory)
 	hub := relay.New(s.Limits(), observer)
-	observer.Watch(metrics.Sources{Stats: hub.Stats, Reloads: database.Reloads, DatabaseBuilt: database.Built})
+	guard := newGuard(&s, process, hub, log)
+	go guard.Watch(ctx)
+	observer.Watch(metrics.Sources{Stats: hub.Stats, Reloads: database.Reloads, DatabaseBuilt: database.Built, TurnedAway: guard.Refused})
 	locator := &geo.Locator{Proxies: proxies, Database: database, DefaultLang: string(s.DefaultLang), Log: log}
 	door := pairing.NewServer(hub, locator, observer, log, pairing.Options{
 		ClientTimeout:     time.Duration(s.ClientTimeout),
@@ -65,22 +70,25 @@ func serve(ctx context.Context, s settings.Settings, log *slog.Logger) error {
 		MaxMessageSize:    int(s.MaxMessageSize),
 		RequireBase64:     bool(s.RequireBase64),
 		AllowedOrigins:    s.AllowedOrigins,
+		Guard:             guard,
 	})
 	go door.Sweep(ctx)
 
-	public := ops.Public{Version: running, Draining: hub.Draining, Checks: func() map[string]string {
-		return checks(hub, database)
-	}}
+	public := ops.Public{
+		Version: running, Draining: hub.Draining, Pages: apidocs.Pages(),
+		Checks: func() map[string]string { return checks(hub, database) },
+	}
 	failed := make(chan error, 2)
-	address, err := listen(&s, public.Handler(pairing.Handles, door), log, failed)
+	address, err := listen(&s, proxies, counted(newPublicServer(public.Handler(pairing.Handles, door), log), guard), log, failed)
 	if err != nil {
 		return err
 	}
-	admin, err := listenAdmin(string(s.AdminAddr), ops.Admin(observer.Handler()), log, failed)
+	admin, err := listenAdmin(string(s.AdminAddr), counted(newServer(ops.Admin(observer.Handler()), log), guard), failed)
 	if err != nil {
 		return err
 	}
-	log.Info("listening on "+address+"; "+places, "version", running.Version, "admin", admin, "settings", s.Given())
+	log.Info("listening on "+address+"; "+places, "version", running.Version, "admin", admin, "settings", s.Given(),
+		"descriptors", process.Descriptors, "memory", process.Memory, "memory from", process.MemoryFrom)
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && !bool(s.HumanLogs) {
 		fmt.Fprintf(os.Stderr, "channelserver: listening on %s; %s.\n", address, places) // for whoever sits there
 	}
@@ -120,7 +128,7 @@ func openDatabase(s *settings.Settings, log *slog.Logger) (*geo.Database, string
 }
 
 // listen serves the public listener and returns its URL.
-func listen(s *settings.Settings, handler http.Handler, log *slog.Logger, failed chan<- error) (string, error) {
+func listen(s *settings.Settings, proxies geo.Proxies, server *http.Server, log *slog.Logger, failed chan<- error) (string, error) {
 	network := "tcp"
 	if ip := net.ParseIP(string(s.Hostname)).To4(); ip != nil {
 		network = "tcp4" // else 0.0.0.0 would stand for IPv6 too
@@ -130,6 +138,9 @@ func listen(s *settings.Settings, handler http.Handler, log *slog.Logger, failed
 		return "", fmt.Errorf("cannot listen where hostname=%q and port=%d say: %w", s.Hostname, s.Port, err)
 	}
 	url := "http://" + listener.Addr().String()
+	if s.ProxyProtocol {
+		listener = readProxyHeaders(listener, proxies)
+	}
 	if s.TLSCert != "" {
 		certificate, err := openCertificate(s.TLSCert, s.TLSKey, log)
 		if err != nil {
@@ -139,12 +150,12 @@ func listen(s *settings.Settings, handler http.Handler, log *slog.Logger, failed
 		listener = tls.NewListener(listener, &tls.Config{GetCertificate: certificate.get, NextProtos: []string{"http/1.1"}})
 		url = "https://" + listener.Addr().String()
 	}
-	go func() { failed <- newPublicServer(handler, log).Serve(listener) }()
+	go func() { failed <- server.Serve(listener) }()
 	return url, nil
 }
 
 // listenAdmin serves the admin listener, if there is to be one, and returns its URL.
-func listenAdmin(address string, handler http.Handler, log *slog.Logger, failed chan<- error) (string, error) {
+func listenAdmin(address string, server *http.Server, failed chan<- error) (string, error) {
 	if address == "" {
 		return "off", nil
 	}
@@ -152,9 +163,13 @@ func listenAdmin(address string, handler http.Handler, log *slog.Logger, failed 
 	if err != nil {
 		return "", fmt.Errorf("cannot listen where admin_addr=%q says: %w; choose another address, or none to go without", address, err)
 	}
-	go func() { failed <- newServer(handler, log).Serve(listener) }()
+	go func() { failed <- server.Serve(listener) }()
 	return "http://" + listener.Addr().String(), nil
 }
+
+// headerTimeout is how long the head of a request may take to arrive, and before it a header of the PROXY
+// protocol.
+const headerTimeout = 5 * time.Second
 
 // newPublicServer returns a server for strangers: it waits neither for a request nor for the
 // reading of an answer. The upgrade to a WebSocket takes these limits off.
@@ -168,7 +183,7 @@ func newPublicServer(handler http.Handler, log *slog.Logger) *http.Server {
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:                      handler,
-		ReadHeaderTimeout:            5 * time.Second,
+		ReadHeaderTimeout:            headerTimeout,
 		IdleTimeout:                  time.Minute,
 		MaxHeaderBytes:               16 << 10,
 		DisableGeneralOptionsHandler: true,
