@@ -92,6 +92,9 @@ func TestFloodsAtTheDoor(t *testing.T) {
 		if len(c.frame)*c.most > 1<<17 {
 			continue // the gate has been asked
 		}
+		if c.frame[0]&0x0F == opPing {
+			continue // in a pipe, the answers may fill the socket before the gate is full; the running server is asked
+		}
 		bubble(t, c.name, func(t *testing.T) {
 			w := newWorld(t, relay.Limits{}, Options{})
 			a, b := w.pair()
