@@ -178,8 +178,8 @@ func (s *Settings) reconcile() (problems []error) {
 	if s.given["max_kept_total"] == "" {
 		s.MaxKeptTotal = 256 << 20
 	}
-	if s.MaxKept != 0 && s.MaxKept < Octets(s.MaxMessageSize) {
-		problems = append(problems, fmt.Errorf("%s is not accepted: a message may have %d octets (max_message_size); give at least that, or 0 for no limit",
+	if s.MaxKept != 0 && s.MaxKept < 2*Octets(s.MaxMessageSize) {
+		problems = append(problems, fmt.Errorf("%s is not accepted: a message may have %d octets (max_message_size); give at least twice that, or 0 for no limit",
 			s.given["max_kept"], s.MaxMessageSize))
 	}
 	if s.given["heartbeat_interval"] == "" && s.ClientTimeout != 0 {

@@ -89,7 +89,7 @@ func TestEverySetting(t *testing.T) {
 		{"max_data", "1000000", "1000000"},
 		{"max_message_size", "16777216", "16777216"},
 		{"resume_timeout", "1m", "60000000000"},
-		{"max_kept", "20000000", "20000000"},
+		{"max_kept", "40000000", "40000000"},
 		{"max_kept_total", "0", "0"},
 		{"require_base64", "yes", "true"},
 		{"max_openings_per_minute", "0", "0"},
@@ -268,8 +268,8 @@ func TestContradictions(t *testing.T) {
 			`--tls_cert="c.pem" is not accepted without tls_key: give both files, or neither to serve without TLS`,
 		},
 		{
-			[]string{"--max_kept=1000", "--max_message_size=1001"},
-			`--max_kept="1000" is not accepted: a message may have 1001 octets (max_message_size); give at least that, or 0 for no limit`,
+			[]string{"--max_kept=2001", "--max_message_size=1001"},
+			`--max_kept="2001" is not accepted: a message may have 1001 octets (max_message_size); give at least twice that, or 0 for no limit`,
 		},
 		{ // one mistake, one problem: the other setting is not held against what was mistyped
 			[]string{"--client_timeout=x", "--heartbeat_interval=60"},

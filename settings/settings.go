@@ -38,7 +38,7 @@ type Settings struct {
 	MaxData               Octets      `split_words:"true" default:"0" unit:"OCTETS" desc:"Octets of message payload that a channel carries in all. 0 means no limit."`
 	MaxMessageSize        MessageSize `split_words:"true" default:"65536" unit:"OCTETS" desc:"Octets of one message, at most 16777216 (16 MiB)."`
 	ResumeTimeout         Seconds     `split_words:"true" default:"300" unit:"SECONDS" desc:"How long the seat of a version 2 member that has lost its connection waits for it. 0 means that it is given up at once."`
-	MaxKept               Octets      `split_words:"true" otherwise:"1048576, or twice max_message_size if that is more" unit:"OCTETS" desc:"Octets that a channel keeps for members that have not read them yet, and in version 2 for those that are away or yet to come. Whoever lags most loses its seat when it is passed. At least max_message_size; 0 means no limit."`
+	MaxKept               Octets      `split_words:"true" otherwise:"1048576, or twice max_message_size if that is more" unit:"OCTETS" desc:"Octets that a channel keeps for members that have not read them yet, and in version 2 for those that are away or yet to come. Whoever lags most loses its seat when it is passed. At least twice max_message_size; 0 means no limit."`
 	MaxKeptTotal          Octets      `split_words:"true" otherwise:"268435456, or a quarter of the memory limit if that is less" unit:"OCTETS" desc:"The same for all channels together. At nine tenths of it no channels are opened. 0 means no limit."`
 	RequireBase64         Switch      `split_words:"true" default:"false" desc:"Refuse messages that are not URL-safe base64."`
 
