@@ -12,6 +12,7 @@ import (
 	_ "embed"
 	"encoding/base64"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -48,9 +49,7 @@ func document(octets []byte, header http.Header) http.Handler {
 	header.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
 	header.Set("Cache-Control", "no-cache")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(octets))
 	})
 }

@@ -2,6 +2,7 @@ package apidocs
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -119,12 +120,7 @@ func (s schema) Kind() string {
 
 // Needs tells whether a property is always there.
 func (s schema) Needs(property string) bool {
-	for _, name := range s.Required {
-		if name == property {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.Required, property)
 }
 
 // Text returns an example as it goes over the wire: a string is a text of its own.

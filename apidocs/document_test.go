@@ -131,11 +131,11 @@ func (d *document) check(t testing.TB, pointer, text string) {
 
 // pointer makes a JSON pointer.
 func pointer(parts ...string) string {
-	text := ""
+	var text strings.Builder
 	for _, part := range parts {
-		text += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(part)
+		text.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(part))
 	}
-	return text
+	return text.String()
 }
 
 // operations returns the operations by their ids.

@@ -135,6 +135,7 @@ func TestRefused(t *testing.T) {
 		{"not UTF-8", "\xff", "bad-payload"},
 		{"not base64", "?", "bad-payload"},
 		{"too large", "aaaaaaaaa", "message-too-big"},
+		{"too large for a frame", strings.Repeat("a", 5000), "message-too-big"},
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			limits := kept

@@ -116,8 +116,7 @@ func (d *Dialer) Resume(ctx context.Context, state State) (*Channel, error) {
 		return nil, errors.New("client: the State lacks the link of a channel or the token of a seat; only Channels of version 2 have one")
 	}
 	c := newChannel(d, s, 2, id)
-	c.token = state.Token
-	c.sent, c.received, c.processed = state.Sent, state.Processed, state.Processed
+	c.token, c.sent, c.processed = state.Token, state.Sent, state.Processed
 	c.roster.got = state.Processed
 	l, first, err := d.open(ctx, 2, c.Link(), c.hello())
 	if err != nil {

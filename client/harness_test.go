@@ -144,15 +144,20 @@ func startServer() (url string, stop func()) {
 // newFake starts a server in memory whose WebSockets are served by a script.
 func newFake(t testing.TB, script func(path string, ws *websocket.Conn)) *network {
 	upgrader := websocket.Upgrader{}
-	return newNetwork(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var scripts sync.WaitGroup
+	n := newNetwork(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ws, err := upgrader.Upgrade(w, r, nil)
 		if err != nil {
 			t.Errorf("upgrade: %v", err)
 			return
 		}
 		defer ws.Close()
+		scripts.Add(1)
+		defer scripts.Done()
 		script(r.URL.Path, ws)
 	}))
+	t.Cleanup(scripts.Wait)
+	return n
 }
 
 const (

@@ -94,6 +94,29 @@ func TestGoodbye(t *testing.T) {
 	}
 }
 
+// TestLeaveUnanswered leaves a server of version 1 that goes on as if nothing had happened.
+func TestLeaveUnanswered(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		w := newFake(t, func(_ string, ws *websocket.Conn) {
+			ws.SetCloseHandler(func(int, string) error { return nil })
+			say(ws, `{"link":"/v1/ws/`+fakeID+`","channelid":"`+fakeID+`"}`)
+			for ws.WriteMessage(websocket.TextMessage, []byte(`{"message":"a"}`)) == nil {
+				time.Sleep(time.Second)
+			}
+		})
+		d := w.dialer()
+		d.Version = 1
+		c := create(t, d, place)
+		start := time.Now()
+		if err := c.Leave(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if after := time.Since(start); after > 5*time.Second {
+			t.Errorf("after %v", after)
+		}
+	})
+}
+
 func TestSilence(t *testing.T) {
 	bubble(t, "a server that answers pings lives", func(t *testing.T) {
 		w, _ := newWorld(t, kept, pairing.Options{})
@@ -241,6 +264,7 @@ func TestBroken(t *testing.T) {
 		"a negative seq":      `{"type":"message","seq":-1,"from":2,"message":"a"}`,
 		"no member":           `{"type":"joined","sender":{}}`,
 		"a member of a word":  `{"type":"away","member":"2"}`,
+		"a large sender":      `{"type":"joined","member":2,"sender":{"ua":"` + strings.Repeat("a", 5000) + `"}}`,
 		"nothing is accepted": `{"type":"accepted"}`,
 	} {
 		bubble(t, name, func(t *testing.T) {
@@ -253,7 +277,9 @@ func TestBroken(t *testing.T) {
 				}
 			})
 			d := w.dialer()
-			d.MaxFrame = 1000
+			if name == "too large" {
+				d.MaxFrame = 1000
+			}
 			c := create(t, d, place)
 			if e, err := c.Receive(context.Background()); err == nil || !strings.Contains(err.Error(), "broke the protocol") {
 				t.Errorf("got %#v, %v", e, err)
@@ -328,11 +354,15 @@ func TestUnknownIsIgnored(t *testing.T) {
 	})
 	bubble(t, "version 1", func(t *testing.T) {
 		w := newFake(t, func(_ string, ws *websocket.Conn) {
-			say(ws, `{"link":"/v1/ws/`+fakeID+`","channelid":"`+fakeID+`"}`, `{"error":true}`, `{"message":"a","sender":{"city":null,"x":1}}`)
+			say(ws, `{"link":"/v1/ws/`+fakeID+`","channelid":"`+fakeID+`","member":7,"expires_in_ms":1}`, `{"error":true}`, `{"message":"a","sender":{"city":null,"x":1}}`)
 			hear(ws)
 		})
 		d := w.dialer()
 		d.Version = 1
-		expect(t, create(t, d, place), client.Message{Text: "a"})
+		c := create(t, d, place)
+		expect(t, c, client.Message{Text: "a"})
+		if c.Member() != 0 || !c.Expires().IsZero() {
+			t.Errorf("member %d, until %v", c.Member(), c.Expires())
+		}
 	})
 }

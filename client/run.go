@@ -80,15 +80,13 @@ func (c *Channel) reconnect(attempt int) (*line, *frame, int, error) {
 	}
 }
 
-// hello returns the frame that takes the seat back.
-//
-// It asks for everything that the server has, and what has been received is not received again. To
-// say how far that goes would let the server drop, together with those messages, the news that a member
-// has left. What has been processed is acknowledged next.
+// hello returns the frame that takes the seat back. What was received but not processed comes again, and
+// is not received again.
 func (c *Channel) hello() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return command{Type: "hello", Resume: c.token, After: new(uint64)}.render()
+	after := c.processed
+	return command{Type: "hello", Resume: c.token, After: &after}.render()
 }
 
 // converse reads and writes until the connection is over, and returns why.

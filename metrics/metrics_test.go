@@ -42,18 +42,19 @@ func series(t *testing.T, m *Metrics) map[string]float64 {
 			continue
 		}
 		for _, metric := range family.GetMetric() {
-			key := name
+			var key strings.Builder
+			key.WriteString(name)
 			for _, label := range metric.GetLabel() {
-				key += fmt.Sprintf(" %s=%s", label.GetName(), label.GetValue())
+				fmt.Fprintf(&key, " %s=%s", label.GetName(), label.GetValue())
 			}
 			switch {
 			case metric.GetCounter() != nil:
-				all[key] = metric.GetCounter().GetValue()
+				all[key.String()] = metric.GetCounter().GetValue()
 			case metric.GetGauge() != nil:
-				all[key] = metric.GetGauge().GetValue()
+				all[key.String()] = metric.GetGauge().GetValue()
 			default:
-				all[key+" count"] = float64(metric.GetHistogram().GetSampleCount())
-				all[key+" sum"] = metric.GetHistogram().GetSampleSum()
+				all[key.String()+" count"] = float64(metric.GetHistogram().GetSampleCount())
+				all[key.String()+" sum"] = metric.GetHistogram().GetSampleSum()
 			}
 		}
 	}

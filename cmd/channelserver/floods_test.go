@@ -13,8 +13,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 // flood sends frames until the server has closed, or so many times, then leaves, and returns how it
@@ -314,7 +312,7 @@ func TestSlowRequests(t *testing.T) {
 func TestZeroWindows(t *testing.T) {
 	t.Parallel()
 	const peers, messages = 8, 200
-	p := start(t, "--max_exchanges=0", "--conn_lifespan=0", "--write_timeout=300ms", "--max_kept=100000000", "--max_channel_connections=10")
+	p := start(t, "--max_exchanges=0", "--conn_lifespan=0", "--write_timeout=1s", "--max_kept=100000000", "--max_channel_connections=10")
 	beside := p.healthyPair()
 	a, b := p.pair()
 	for range peers {
@@ -322,19 +320,11 @@ func TestZeroWindows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var sending sync.WaitGroup
-	sending.Go(func() {
-		for n := range messages {
-			if err := a.ws.WriteMessage(websocket.TextMessage, []byte(fmt.Sprint(n, strings.Repeat(" .", 30_000)))); err != nil {
-				t.Errorf("message %d: %v", n, err)
-				return
-			}
-		}
-	})
 	for n := range messages {
-		b.hears(fmt.Sprint(n, strings.Repeat(" .", 30_000)))
+		message := fmt.Sprint(n, strings.Repeat(" .", 30_000))
+		a.send(message)
+		b.hears(message)
 	}
-	sending.Wait()
 	p.becomes(`channelserver_conn_closed_total{reason="slow"}`, peers)
 	talk(a, b)
 	p.becomes("channelserver_connections", 4)

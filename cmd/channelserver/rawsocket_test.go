@@ -43,11 +43,12 @@ func (p *process) rawUpgrade(path string, lines ...string) *rawSocket {
 	}
 	p.t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(patience))
-	request := strings.Replace(handshake, "/v1/ws/", path, 1) + "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+	var request strings.Builder
+	request.WriteString(strings.Replace(handshake, "/v1/ws/", path, 1) + "Sec-WebSocket-Extensions: permessage-deflate\r\n")
 	for _, line := range lines {
-		request += line + "\r\n"
+		request.WriteString(line + "\r\n")
 	}
-	if _, err := io.WriteString(conn, request+"\r\n"); err != nil {
+	if _, err := io.WriteString(conn, request.String()+"\r\n"); err != nil {
 		p.t.Fatal(err)
 	}
 	from := bufio.NewReader(conn)
