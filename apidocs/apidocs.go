@@ -2,8 +2,11 @@
 // is served over HTTP; /asyncapi.json, an AsyncAPI 3.0 document of the WebSocket protocols; and /docs,
 // a page made of both for people.
 //
-// The two documents are written by hand. Tests of package pairing hold their schemas to the types of the
-// server, and replay every example in them.
+// The two documents are written by hand, and held to the server by tests: those of package pairing compare
+// schemas, events, reasons and routes with its types; those here replay every example and every answer.
+// For that the documents have extensions. x-conversations lists what people do, in steps that name
+// examples; x-people says who these people are; x-close-codes has the close codes, for which AsyncAPI
+// has no place. The page shows them too.
 package apidocs
 
 import (

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -186,6 +187,14 @@ func TestQueueKeepsTheLastDelivered(t *testing.T) {
 	}
 	if want := []Event{Delivered{2, 1}, Back{3}, Delivered{1, 2}}; !reflect.DeepEqual(q.events, want) || q.octets != 3*eventOctets {
 		t.Errorf("%#v, %d octets", q.events, q.octets)
+	}
+}
+
+func TestMilliseconds(t *testing.T) {
+	for n, want := range map[int64]time.Duration{-1: 0, math.MinInt64: 0, 0: 0, 1500: 1500 * time.Millisecond, math.MaxInt64: math.MaxInt64 / 1_000_000 * 1_000_000} {
+		if got := milliseconds(n); got != want {
+			t.Errorf("%d: %v, want %v", n, got, want)
+		}
 	}
 }
 

@@ -180,8 +180,13 @@ func hear(ws *websocket.Conn) string {
 
 // hang closes a WebSocket from a script.
 func hang(ws *websocket.Conn, code int, reason string) {
-	ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason))
+	closeWith(ws, code, reason)
 	hear(ws)
+}
+
+// closeWith closes a WebSocket that somebody else reads.
+func closeWith(ws *websocket.Conn, code int, reason string) {
+	ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason))
 }
 
 // create mints a channel.

@@ -338,6 +338,20 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+func TestServerThatForgot(t *testing.T) {
+	bubble(t, "messages", func(t *testing.T) {
+		w := newFake(t, func(_ string, ws *websocket.Conn) {
+			hear(ws)
+			say(ws, welcome)
+			hear(ws)
+		})
+		state := client.State{Link: place + "/v2/ws/" + fakeID, Token: "secret", Sent: 1}
+		if _, err := w.dialer().Resume(context.Background(), state); err == nil || !strings.Contains(err.Error(), "broke the protocol") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestUnknownIsIgnored(t *testing.T) {
 	bubble(t, "version 2", func(t *testing.T) {
 		w := newFake(t, func(_ string, ws *websocket.Conn) {

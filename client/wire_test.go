@@ -85,7 +85,7 @@ func TestOnTheWire(t *testing.T) {
 		r.expect(t, `{"type":"ack","seq":2}`)
 		say(ws, `{"type":"accepted","n":1,"seq":3}`)
 		r.expect(t, `{"type":"leave"}`)
-		go hang(ws, 1000, "bye")
+		closeWith(ws, 1000, "bye")
 		tasks.Wait()
 
 		go func() { conns <- next(strings.Replace(welcome, `"n":0`, `"n":9`, 1)) }()
@@ -104,7 +104,7 @@ func TestOnTheWire(t *testing.T) {
 			}
 		})
 		r.expect(t, `{"type":"ack","seq":8}`, `{"type":"end"}`)
-		go hang(ws, 4015, "channel-ended")
+		closeWith(ws, 4015, "channel-ended")
 		tasks.Wait()
 	})
 	bubble(t, "version 1", func(t *testing.T) {

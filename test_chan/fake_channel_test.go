@@ -199,6 +199,7 @@ func (f *fake) endLocked(ch *fakeChannel, code int, reason string) {
 		if seat.conn == nil {
 			continue
 		}
+		seat.releaseLocked()
 		if code == 4013 && i > 0 && !seat.v2 && f.has("has another code for those who did not send too much") {
 			seat.conn.close(1000, "bye")
 			continue
