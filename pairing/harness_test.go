@@ -26,6 +26,7 @@ type world struct {
 	server *Server
 	counts *counts
 	pipes  chan net.Conn
+	http   *http.Server
 }
 
 // counts is an observer that remembers.
@@ -86,6 +87,7 @@ func newWorld(t testing.TB, limits relay.Limits, options Options) *world {
 		server: NewServer(hub, &geo.Locator{Proxies: proxies, DefaultLang: "en"}, counts, log, options),
 	}
 	httpServer := &http.Server{Handler: w.server}
+	w.http = httpServer
 	ctx, cancel := context.WithCancel(context.Background())
 	var tasks sync.WaitGroup
 	tasks.Go(func() { httpServer.Serve(w) })

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"channelserver/admission"
 	"channelserver/relay"
@@ -33,9 +34,11 @@ func (s *Server) newHTTP() http.Handler {
 	mux.HandleFunc("POST "+pathHTTP+"/{id}/messages", s.postMessage)
 	mux.HandleFunc("DELETE "+pathHTTP+"/{id}/members/me", s.deleteSeat)
 	mux.HandleFunc("DELETE "+pathHTTP+"/{id}", s.deleteChannel)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	none := func(w http.ResponseWriter, _ *http.Request) {
 		problem(w, http.StatusNotFound, relay.None, "there is no such resource, or it does not know this method")
-	})
+	}
+	mux.HandleFunc("HEAD "+pathHTTP+"/{id}/events", none) // which GET would answer, and a look would take the seat
+	mux.HandleFunc("/", none)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.crossOrigin(w, r) {
 			problem(w, http.StatusForbidden, relay.None, "pages of this origin may not use this server; the operator can add it to allowed_origins")
@@ -52,18 +55,18 @@ func (s *Server) newHTTP() http.Handler {
 // crossOrigin sets what pages of other origins need (Fetch Standard, section 3.3 CORS protocol), and tells
 // whether the request's origin is allowed.
 func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	if len(s.options.AllowedOrigins) > 0 {
+		h.Add("Vary", "Origin")
+	}
 	if !OriginAllowed(s.options.AllowedOrigins, r.Header.Values("Origin")) {
 		return false
 	}
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
 	if len(s.options.AllowedOrigins) == 0 {
 		h.Set("Access-Control-Allow-Origin", "*")
-	} else {
-		h.Add("Vary", "Origin")
-		if origin := r.Header.Get("Origin"); origin != "" {
-			h.Set("Access-Control-Allow-Origin", origin)
-		}
+	} else if origin := r.Header.Get("Origin"); origin != "" {
+		h.Set("Access-Control-Allow-Origin", origin)
 	}
 	h.Set("Access-Control-Expose-Headers", "Location, Retry-After")
 	if r.Method == http.MethodOptions {
@@ -118,6 +121,10 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) {
 		return
 	case err != nil:
 		return // the client is gone
+	}
+	if !utf8.Valid(text) { // encoding/json would not mind (RFC 8259 section 8.1)
+		problem(w, http.StatusBadRequest, relay.BadPayload, "the body is not UTF-8")
+		return
 	}
 	if err := json.Unmarshal(text, &q); err != nil {
 		problem(w, http.StatusBadRequest, relay.BadPayload, "the body must be a JSON object: "+err.Error())
@@ -238,6 +245,7 @@ func (e *events) poll(ctx context.Context, wait time.Duration) relay.Reason {
 		case n > 0:
 			continue
 		case end != relay.None && len(body) == 1:
+			e.patient()
 			e.server.problemOf(e.w, e.a.ChannelID(), end)
 			return end
 		case len(body) == 1:
@@ -249,7 +257,7 @@ func (e *events) poll(ctx context.Context, wait time.Duration) relay.Reason {
 			case <-up:
 			}
 		}
-		_ = e.out.SetWriteDeadline(time.Now().Add(e.server.options.WriteTimeout))
+		e.patient()
 		writeJSON(e.w, http.StatusOK, append(body, ']'))
 		return relay.Lost // away until the next poll
 	}
@@ -293,8 +301,13 @@ func (e *events) stream(ctx context.Context) relay.Reason {
 	return failure(err)
 }
 
-func (e *events) send(octets []byte) error {
+// patient gives the client time to read what comes next: the deadline of the request may be over.
+func (e *events) patient() {
 	_ = e.out.SetWriteDeadline(time.Now().Add(e.server.options.WriteTimeout))
+}
+
+func (e *events) send(octets []byte) error {
+	e.patient()
 	if _, err := e.w.Write(octets); err != nil {
 		return err
 	}

@@ -269,6 +269,25 @@ func TestLongPoll(t *testing.T) {
 		want := `[{"type":"joined","member":2,"sender":{"ua":"Go-http-client/1.1","remote":"192.0.2.2"}},` +
 			`{"type":"away","member":2,"reason":"lost"},{"type":"back","member":2},{"type":"left","member":2,"reason":"bye"}]`
 		a.want(200, want, "GET", a.channel("/events?wait=0"), "")
+		a.want(200, "[]", "GET", a.channel("/events?wait=0"), "")
+	})
+	bubble(t, "tells of an acknowledgement once", func(t *testing.T) {
+		w := newWorld(t, kept, Options{})
+		a := w.post("/v2/channels", "192.0.2.1")
+		a.want(200, "accepted", "POST", a.channel("/messages"), `{"n":1,"message":"x"}`)
+		b := w.hello("/v2/ws/"+a.ChannelID, "192.0.2.2", hello)
+		b.welcome()
+		b.send(`{"type":"ack","seq":1}`)
+		synctest.Wait()
+		a.want(200, `{"type":"delivered","member":2,"seq":1}]`, "GET", a.channel("/events?wait=0"), "")
+		a.want(200, "[]", "GET", a.channel("/events?wait=0"), "")
+	})
+	bubble(t, "is answered when the channel ends long after it began", func(t *testing.T) {
+		w := newWorld(t, kept, Options{})
+		w.http.WriteTimeout = 10 * time.Second // as it is for strangers
+		a := w.post("/v2/channels", "192.0.2.1")
+		time.AfterFunc(20*time.Second, func() { a.want(204, "", "DELETE", a.channel(""), "") })
+		a.want(410, "channel-ended", "GET", a.channel("/events?wait=60"), "")
 	})
 	bubble(t, "whose client vanishes", func(t *testing.T) {
 		w := newWorld(t, kept, Options{})

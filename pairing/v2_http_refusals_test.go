@@ -92,6 +92,7 @@ func TestHTTPHeaders(t *testing.T) {
 		{"GET", channel + "/events", "", nil, 401, "application/problem+json"},
 		{"GET", pathHTTP, "", nil, 404, "application/problem+json"},
 		{"HEAD", pathHTTP, "", nil, 404, "application/problem+json"},
+		{"HEAD", channel + "/events", "", bearer, 404, "application/problem+json"},
 		{"PATCH", channel, "", bearer, 404, "application/problem+json"},
 		{"DELETE", channel, "", bearer, 204, ""},
 		{"DELETE", channel, "", bearer, 404, "application/problem+json"},
@@ -104,6 +105,15 @@ func TestHTTPHeaders(t *testing.T) {
 		if got := h.Get("WWW-Authenticate"); (c.status == 401) != (got == "Bearer") {
 			t.Errorf("%s %s: WWW-Authenticate is %q", c.method, c.path, got)
 		}
+	}
+}
+
+// What is for one origin is not for another, not even the refusal.
+func TestRefusedOrigin(t *testing.T) {
+	s, _ := newDoor(kept, Options{AllowedOrigins: []string{"https://example.com"}})
+	answer := s.answer("POST", pathHTTP, "", "Origin", "https://example.org")
+	if h := answer.Header(); answer.Code != 403 || h.Get("Vary") != "Origin" || h.Get("Cache-Control") != "no-store" || h.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("%d, %v", answer.Code, h)
 	}
 }
 
@@ -179,6 +189,7 @@ func TestBodySizes(t *testing.T) {
 		{padded(escaped, maxFrameV2(most)), 200},
 		{`{"n":2,"message":"` + strings.Repeat("é", most/2) + `"}`, 200},
 		{`{"n":3,"message":""}`, 200},
+		{"{\"n\":4,\"message\":\"\xff\"}", 400},
 	} {
 		if answer := post(c.body); answer.Code != c.status || c.status == 413 && !strings.Contains(answer.Body.String(), `"reason":"message-too-big"`) {
 			t.Errorf("%.60s, %d octets: %d, %s", c.body, len(c.body), answer.Code, answer.Body)
@@ -193,6 +204,7 @@ func FuzzHTTP(f *testing.F) {
 		{"POST", "/messages", `{"n":1,"message":"aGVsbG8"}`, "1"},
 		{"POST", "/messages", `{"n":1,"message":"\ud800 é"}`, "x"},
 		{"POST", "/messages", `[]`, ""},
+		{"POST", "/messages", "{\"n\":1,\"message\":\"\xff\"}", ""},
 		{"POST", "/members", "", ""},
 		{"GET", "/events", "", "0"},
 		{"GET", "/events?after=1&wait=0", "", ""},
@@ -233,7 +245,7 @@ func FuzzHTTP(f *testing.F) {
 			t.Errorf("%d, %v, %q", answer.Code, answer.Header(), text)
 		}
 		events := s.answerTo(t.Context(), "GET", pathHTTP+"/"+seat.ChannelID+"/events?wait=0", "", "Authorization", "Bearer "+reader.Resume)
-		if text := events.Body.Bytes(); events.Code != http.StatusNotFound && (events.Code != 200 || !json.Valid(text)) {
+		if text := events.Body.Bytes(); events.Code != http.StatusNotFound && (events.Code != 200 || !json.Valid(text) || !utf8.Valid(text)) {
 			t.Errorf("%d, %q", events.Code, text)
 		}
 	})

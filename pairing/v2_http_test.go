@@ -83,8 +83,8 @@ func TestV2OverHTTP(t *testing.T) {
 		if waited := time.Since(start); waited != 10*time.Second {
 			t.Errorf("the poll took %v", waited)
 		}
-		a.want(200, `[{"type":"joined","member":2,`, "GET", a.channel("/events?wait=10"), "")
-		a.want(200, `"delivered","member":2,"seq":1}`, "GET", a.channel("/events?wait=10"), "")
+		a.want(200, `{"type":"delivered","member":2,"seq":1}]`, "GET", a.channel("/events?wait=10"), "")
+		a.want(200, `[]`, "GET", a.channel("/events?wait=10"), "")
 		b.want(403, `creator`, "DELETE", b.channel(""), "")
 		b.want(204, ``, "DELETE", b.channel("/members/me"), "")
 		b.want(401, `Bearer`, "GET", b.channel("/events"), "")

@@ -12,6 +12,8 @@ type Attachment struct {
 	peer     Peer   // static
 	welcomed uint64 // the position before which its Welcome, or the attachment before it, has told all that is no message; static
 
+	retold uint64 // the position before which the attachment that it continues has told of members that had left; static
+
 	cursor uint64      // position of the next entry to take; guarded by channel.mu, like all below
 	awake  bool        // somebody is taking, or has been told to; one that is not awake is parked, with its cursor at the end
 	next   *Attachment // among the Wakes that it is in, which own it
@@ -115,7 +117,8 @@ func (a *Attachment) Take(dst []Entry) (int, Reason) {
 // wants tells whether the entry at a position is for the attachment's member.
 //
 // What came before the attachment and is no message is in its Welcome already, unless it is about
-// a member that has left since: that one's messages may be among those replayed.
+// a member that has left since: that one's messages may be among those replayed. What goes on from an
+// attachment before it does not tell that again.
 func (a *Attachment) wants(e *Entry, position uint64) bool {
 	m := a.Member
 	switch {
@@ -128,7 +131,7 @@ func (a *Attachment) wants(e *Entry, position uint64) bool {
 	case position >= a.welcomed:
 		return true
 	}
-	return e.From != nil && e.From.left != 0 && e.From.left <= a.welcomed
+	return position >= a.retold && e.From != nil && e.From.left != 0 && e.From.left <= a.welcomed
 }
 
 // receiptsLocked puts the acknowledgements of others that the member has not been told of into dst,

@@ -141,7 +141,7 @@ func (c *channel) resume(token Token, seq uint64, peer Peer, how Resumption) (*A
 	if how == Welcomed {
 		a.Welcome = c.welcomeLocked(m)
 	} else {
-		a.welcomed = m.passed
+		a.welcomed, a.retold, a.told = m.passed, m.retold, m.told
 	}
 	if back {
 		c.tellLocked(Entry{Kind: Back, From: m}, &after)
@@ -201,7 +201,7 @@ func (c *channel) detachLocked(m *Member, why Reason, after *aftermath) {
 		return
 	}
 	m.at = nil
-	m.passed = max(a.cursor, a.welcomed)
+	m.passed, m.retold, m.told = max(a.cursor, a.welcomed), max(a.cursor, a.retold), a.told
 	a.end = why
 	if a.awake {
 		c.awake--

@@ -49,6 +49,8 @@ type Member struct {
 	acked  uint64      // of a Kept seat: the position before which it will not ask again
 	seq    uint64      // of a Kept seat: the message through which it has acknowledged
 	passed uint64      // the position through which its last attachment has told all that is no message
+	retold uint64      // the position before which that one has told of members that had left
+	told   uint64      // the acknowledgements that it has told
 	tick   uint64      // channel.receipts at the last acknowledgement
 	sent   uint64      // the n of its last message
 	seqs   []uint64    // the numbers in the channel of its last messages, at most maxSeqs

@@ -18,7 +18,12 @@ func (m *modelMember) detach(why relay.Reason, acts bool) {
 	if len(m.at.queue) > 0 {
 		m.passed = m.at.queue[0].index
 	}
+	m.retold = max(m.passed, m.at.retold)
 	m.passed = max(m.passed, m.at.welcomed)
+	m.heard = m.channel.acks
+	for _, r := range m.at.receipts {
+		m.heard = min(m.heard, r.from.ackedAt-1)
+	}
 	m.at.end = why
 	if !acts {
 		m.at.wake()
@@ -47,11 +52,11 @@ func (c *modelChannel) resume(m *modelMember, after uint64, how relay.Resumption
 	back := m.at == nil
 	m.detach(relay.Replaced, false)
 	m.ack(after)
-	welcomed := m.passed
+	welcomed, retold, heard := m.passed, m.retold, m.heard
 	if how == relay.Welcomed {
-		welcomed = len(c.log)
+		welcomed, retold, heard = len(c.log), 0, 0
 	}
-	a := m.attach(welcomed)
+	a := m.attach(welcomed, retold, heard)
 	if back {
 		c.announce(&modelEntry{kind: relay.Back, from: m})
 		c.evict()

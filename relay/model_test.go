@@ -40,6 +40,7 @@ type modelAttachment struct {
 	others   []*modelMember // the other members as it began
 	present  []bool         // whether they had an attachment
 	welcomed int            // the index in the log before which it was told all that is no message
+	retold   int            // the index in the log before which it was told even of those that had left
 	sent     uint64
 	awake    bool // its door is taking, or has been told to
 	wakes    int  // how often it was woken
@@ -66,6 +67,8 @@ type modelMember struct {
 	stored  []uint64         // the numbers in the channel of its numbered messages
 	gone    int              // how long the log was when it had left and that was told
 	passed  int              // the index in the log before which its last attachment was told all that is no message
+	retold  int              // the index in the log before which that one told even of those that had left
+	heard   int              // the acknowledgements in the channel that that one told
 	end     relay.Reason     // None while it has its seat
 }
 
@@ -144,7 +147,7 @@ func (c *modelChannel) admit(addr netip.Addr, mode relay.Mode) *modelAttachment 
 	if mode == relay.Live {
 		m.from = len(c.log)
 	}
-	a := m.attach(len(c.log))
+	a := m.attach(len(c.log), 0, 0)
 	if c.keeps() {
 		c.tell(&modelEntry{kind: relay.Joined, from: m})
 	}
@@ -154,14 +157,15 @@ func (c *modelChannel) admit(addr netip.Addr, mode relay.Mode) *modelAttachment 
 }
 
 // attach gives the member a new attachment, to which all that is no message and stands before an index
-// in the log is told in another way.
-func (m *modelMember) attach(welcomed int) *modelAttachment {
+// in the log is told in another way; but not what is about those that have left, from retold on. It has heard
+// so many acknowledgements.
+func (m *modelMember) attach(welcomed, retold, heard int) *modelAttachment {
 	c := m.channel
-	a := &modelAttachment{member: m, welcomed: welcomed, awake: true, sent: uint64(len(m.stored))}
+	a := &modelAttachment{member: m, welcomed: welcomed, retold: retold, awake: true, sent: uint64(len(m.stored))}
 	m.at = a
 	for i, e := range c.log[m.from:] {
 		told := e.kind != relay.Message && m.from+i < welcomed
-		gone := e.from != nil && e.from.gone > 0 && e.from.gone <= welcomed // then its messages may be here, too
+		gone := e.from != nil && e.from.gone > 0 && e.from.gone <= welcomed && m.from+i >= retold // then its messages may be here, too
 		if e.from != m && (!told || gone) {
 			a.queue = append(a.queue, modelItem{e, m.from + i})
 		}
@@ -170,7 +174,7 @@ func (m *modelMember) attach(welcomed int) *modelAttachment {
 		if other != m {
 			a.others = append(a.others, other)
 			a.present = append(a.present, other.at != nil)
-			if m.mode == relay.Kept {
+			if m.mode == relay.Kept && other.ackedAt > heard {
 				a.receipts = append(a.receipts, other.receipt()...)
 			}
 		}
