@@ -11,7 +11,7 @@ import (
 
 // A Channel is a seat in a channel. See the package comment for which methods may run at the same time.
 type Channel struct {
-	dialer  *Dialer // static, like all down to number
+	dialer  *Dialer // static, like all down to queue
 	server  server
 	version int
 	id      string
@@ -318,8 +318,8 @@ func (c *Channel) part(ctx context.Context, word string) error {
 }
 
 // Close closes the connection. The seat stays for Dialer.Resume until the server gives it up, but in
-// version 1 it is lost. Calls that wait return ErrClosed. Close may be called more than once; it returns
-// nil.
+// version 1 it is lost. Calls that wait return ErrClosed. Close may be called more than once; it takes some
+// seconds at most, and returns nil.
 func (c *Channel) Close() error {
 	c.fail(ErrClosed)
 	<-c.done

@@ -2,9 +2,14 @@ package client_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -127,6 +132,34 @@ func TestLeftWhileAway(t *testing.T) {
 			}
 			expect(t, b, client.Left{Member: 1, Reason: "bye"})
 		})
+	}
+}
+
+func TestTLS(t *testing.T) {
+	door, _ := newDoor(t, kept, pairing.Options{})
+	server := httptest.NewUnstartedServer(door)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the handshake that is refused
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	if _, err := new(client.Dialer).Create(context.Background(), server.URL); err == nil {
+		t.Error("a certificate was trusted that nobody vouches for")
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	d := &client.Dialer{TLS: &tls.Config{RootCAs: roots}}
+	a := create(t, d, server.URL)
+	if !strings.HasPrefix(a.Link(), "wss://") {
+		t.Errorf("link %s", a.Link())
+	}
+	send(t, a, "over TLS", 1)
+	b := join(t, d, a.Link())
+	b.Receive(context.Background())
+	e, err := b.Receive(context.Background())
+	if m, ok := e.(client.Message); !ok || m.Text != "over TLS" {
+		t.Errorf("got %#v, %v", e, err)
+	}
+	if err := b.Leave(context.Background()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http/httptest"
 	"sync"
 	"testing"
 
@@ -79,8 +80,8 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// pairUp has two members send each other so many messages, while their connections are cut, and
-// returns an error unless each arrived once and in order.
+// pairUp has two members send each other so many messages, while their connections are cut. Each must
+// arrive once and in order.
 func pairUp(t *testing.T, a, b *client.Channel, messages int) {
 	t.Helper()
 	var tasks sync.WaitGroup
@@ -167,9 +168,11 @@ func TestCuts(t *testing.T) {
 		}
 	})
 	t.Run("over TCP", func(t *testing.T) {
-		_, address := newTCP(t, kept, pairing.Options{})
+		door, _ := newDoor(t, kept, pairing.Options{})
+		server := httptest.NewServer(door)
+		t.Cleanup(server.Close)
 		cutter := &cutter{rand: rand.New(rand.NewPCG(3, 4))}
-		url := "ws://" + newProxy(t, address, cutter)
+		url := "ws://" + newProxy(t, server.Listener.Addr().String(), cutter)
 		a := create(t, new(client.Dialer), url)
 		pairUp(t, a, join(t, new(client.Dialer), a.Link()), 200)
 		if cuts := cutter.count(); cuts < 5 {

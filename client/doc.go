@@ -30,11 +30,11 @@
 //
 // A Dialer may be used by many goroutines at once if its fields are not changed meanwhile. The methods
 // of a Channel may be called at the same time, but for Receive, which is for one goroutine at a time.
-// Messages that are sent by one goroutine are stored in its order. No method waits longer than its
-// context lasts. A Channel uses goroutines until it is over or closed: call Close, Leave or End.
+// Messages that are sent by one goroutine are stored in its order. A method
+// with a context waits no longer than that lasts. A Channel uses goroutines until it is over or closed: call Close, Leave or End.
 //
 // # Errors
 //
-// An error of a Channel is final, except for those of a context and RefusedError, which are about one
-// call. CloseError, StatusError and ErrClosed are found with errors.As and errors.Is.
+// An error of a Channel is final, except for those of a context, RefusedError and errors.ErrUnsupported,
+// which are about one call. CloseError, StatusError and ErrClosed are found with errors.As and errors.Is.
 package client

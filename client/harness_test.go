@@ -121,14 +121,6 @@ func newWorld(t testing.TB, limits relay.Limits, options pairing.Options) (*netw
 	return newNetwork(t, door), hub
 }
 
-// newTCP starts a server on a loopback port and returns its URL and address.
-func newTCP(t testing.TB, limits relay.Limits, options pairing.Options) (url, address string) {
-	door, _ := newDoor(t, limits, options)
-	server := httptest.NewServer(door)
-	t.Cleanup(server.Close)
-	return server.URL, server.Listener.Addr().String()
-}
-
 // startServer starts a server on a loopback port, for the example.
 func startServer() (url string, stop func()) {
 	hub := relay.New(kept, relay.Nobody{})

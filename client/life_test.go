@@ -310,6 +310,19 @@ func TestBroken(t *testing.T) {
 			}
 		})
 	}
+	for _, first := range []string{`{"message":"a"}`, `{"channelid":"../../x"}`, `{}`} {
+		bubble(t, "instead of the link "+first, func(t *testing.T) {
+			w := newFake(t, func(_ string, ws *websocket.Conn) {
+				say(ws, first)
+				hear(ws)
+			})
+			d := w.dialer()
+			d.Version = 1
+			if _, err := d.Create(context.Background(), place); err == nil || !strings.Contains(err.Error(), "broke the protocol") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 	for name, change := range map[string][2]string{
 		"another member":    {`"member":1`, `"member":2`},
 		"a message too few": {`"n":1`, `"n":0`},

@@ -33,8 +33,8 @@ const (
 	maxRetryAfter = 30 * time.Second
 )
 
-// A line is one WebSocket, past its welcome. One goroutine reads and one writes; close and hurry may
-// be called at any time.
+// A line is one WebSocket. One goroutine reads and one writes; hangUp, hurry and fail may be called at any
+// time.
 type line struct {
 	ws   *websocket.Conn
 	wire *wire
