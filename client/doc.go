@@ -30,8 +30,9 @@
 //
 // A Dialer may be used by many goroutines at once if its fields are not changed meanwhile. The methods
 // of a Channel may be called at the same time, but for Receive, which is for one goroutine at a time.
-// Messages that are sent by one goroutine are stored in its order. A method
-// with a context waits no longer than that lasts. A Channel uses goroutines until it is over or closed: call Close, Leave or End.
+// Messages that are sent by one goroutine are stored in its order. A method with a context waits no
+// longer than that lasts. A Channel uses goroutines until it is over or closed: call Close, Leave or
+// End.
 //
 // # Errors
 //
