@@ -100,7 +100,7 @@ func (c *conn) serve() {
 	defer c.socket.Close()
 	if c.read() {
 		c.writing.Lock() // whoever gathers frames has gathered the answer to the close frame with them
-		c.release()
+		_ = c.socket.release()
 		c.writing.Unlock()
 		c.socket.flush() // it may still be on its way
 	} else {
@@ -168,6 +168,12 @@ func (c *conn) Wake() {
 
 // write sends entries in one write to the socket.
 func (c *conn) write(entries []relay.Entry) {
+	if err := c.gather(entries); err != nil {
+		c.end(failure(err)) // not under writing: it wakes others
+	}
+}
+
+func (c *conn) gather(entries []relay.Entry) error {
 	frame := c.server.buffers.get()
 	defer c.server.buffers.put(frame)
 	c.writing.Lock()
@@ -177,7 +183,7 @@ func (c *conn) write(entries []relay.Entry) {
 		*frame = c.version.appendFrame((*frame)[:0], &entries[i])
 		_ = c.ws.WriteMessage(websocket.TextMessage, *frame) // release tells
 	}
-	c.release()
+	return c.socket.release()
 }
 
 // reply sends one frame to a client from its reader. A client that sends but does not read is not
@@ -185,8 +191,9 @@ func (c *conn) write(entries []relay.Entry) {
 func (c *conn) reply(frame []byte) {
 	c.socket.flush()
 	c.writing.Lock()
-	defer c.writing.Unlock()
-	if err := c.ws.WriteMessage(websocket.TextMessage, frame); err != nil {
+	err := c.ws.WriteMessage(websocket.TextMessage, frame)
+	c.writing.Unlock()
+	if err != nil {
 		c.end(failure(err))
 	}
 }

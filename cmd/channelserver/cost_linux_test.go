@@ -22,12 +22,17 @@ import (
 // BenchmarkIdle opens 10,000 connections in 5,000 channels and lets them be. It reports the
 // server's resident memory for each, as it is and after a garbage collection, and its goroutines.
 func BenchmarkIdle(b *testing.B) {
+	benchmarkIdle(b, func(p *process, conns int) { p.idle(b, conns) })
+}
+
+// benchmarkIdle measures what connections cost that open has opened.
+func benchmarkIdle(b *testing.B, open func(p *process, conns int)) {
 	const conns = 10_000
 	for range b.N {
 		p := startServer(b)
 		before := p.resident(b)
 		goroutines := p.metric("go_goroutines")
-		p.idle(b, conns)
+		open(p, conns)
 		b.ReportMetric((p.resident(b)-before)/1024/conns, "KiB/conn")
 		b.ReportMetric((p.metric("go_goroutines")-goroutines)/conns, "goroutines/conn")
 		p.ask("/debug/pprof/heap?gc=1")

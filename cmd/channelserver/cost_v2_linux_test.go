@@ -15,11 +15,7 @@ import (
 
 // BenchmarkIdleV2 is BenchmarkIdle.
 func BenchmarkIdleV2(b *testing.B) {
-	const conns = 10_000
-	for range b.N {
-		p := startServer(b)
-		before := p.resident(b)
-		goroutines := p.metric("go_goroutines")
+	benchmarkIdle(b, func(p *process, conns int) {
 		for range conns / 2 {
 			first, link := p.openV2(b, "/v2/ws/")
 			p.openV2(b, link)
@@ -27,14 +23,7 @@ func BenchmarkIdleV2(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		b.ReportMetric((p.resident(b)-before)/1024/conns, "KiB/conn")
-		b.ReportMetric((p.metric("go_goroutines")-goroutines)/conns, "goroutines/conn")
-		p.ask("/debug/pprof/heap?gc=1")
-		p.ask("/debug/pprof/heap?gc=1")
-		b.ReportMetric((p.resident(b)-before)/1024/conns, "KiB-after-GC/conn")
-		b.ReportMetric((p.metric("go_memstats_heap_inuse_bytes")+p.metric("go_memstats_stack_inuse_bytes"))/1024/conns, "KiB-in-use/conn")
-		p.stop()
-	}
+	})
 }
 
 // BenchmarkMessageV2 is BenchmarkMessage. Each client acknowledges as many messages at once as the name says,
