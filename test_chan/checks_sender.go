@@ -99,7 +99,8 @@ func (t *T) told(ctx context.Context, languages string, want map[string]string) 
 	if err != nil {
 		return err
 	}
-	for key, name := range want {
+	for _, key := range slices.Sorted(maps.Keys(want)) { // so that the same fault is told in the same words
+		name := want[key]
 		if sender[key] != name {
 			return fmt.Errorf("a sender in Munich with Accept-Language %q: expected the %s %q, got %q", languages, key, name, sender[key])
 		}
