@@ -101,7 +101,10 @@ func stays(ctx context.Context, t *T) error {
 		return fmt.Errorf("after bob has left: %w", err)
 	}
 	alice.say("still here")
-	return carol.hears(ctx, "still here")
+	if err := carol.hears(ctx, "still here"); err != nil {
+		return fmt.Errorf("after bob has left: %w", err)
+	}
+	return nil
 }
 
 // seats returns max_channel_connections, or why the check cannot be run.
