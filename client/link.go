@@ -3,8 +3,12 @@ package client
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 )
+
+// channelPath splits the path of a channel at the last place that names a version.
+var channelPath = regexp.MustCompile(`(?s)^(.*)/v[12]/ws(?:/(.*))?$`)
 
 // A server is where channels are: a URL with the scheme ws or wss whose path is what comes before the
 // paths of the protocol.
@@ -30,15 +34,8 @@ func parseURL(text string) (s server, id string, err error) {
 		return s, "", fmt.Errorf("client: the URL %q must have a host, no user and no fragment", text)
 	}
 	path := u.Path
-	for _, version := range []string{"/v1/ws", "/v2/ws"} {
-		at := strings.LastIndex(path, version)
-		if at < 0 {
-			continue
-		}
-		if rest := path[at+len(version):]; rest == "" || rest[0] == '/' {
-			path, id = path[:at], strings.TrimPrefix(rest, "/")
-			break
-		}
+	if parts := channelPath.FindStringSubmatch(path); parts != nil {
+		path, id = parts[1], parts[2]
 	}
 	if id != "" && !isID(id) {
 		return s, "", fmt.Errorf("client: the URL %q must end with the id of a channel: letters, digits, - and _", text)
