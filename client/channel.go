@@ -127,6 +127,14 @@ func (c *Channel) Expires() time.Time {
 	return c.expires
 }
 
+// MaxMessageSize returns how many octets a message may have; 0 when there is no limit, and in version 1,
+// where it is not known.
+func (c *Channel) MaxMessageSize() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.maxText
+}
+
 // Sent returns how many messages of this seat the server is known to have.
 func (c *Channel) Sent() uint64 {
 	c.mu.Lock()

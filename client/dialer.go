@@ -26,6 +26,9 @@ type Dialer struct {
 	// times their max_message_size and a little more, for messages in escapes. A larger frame ends the
 	// Channel.
 	MaxFrame int64
+	// MaxExchanges is how many messages a channel that Create mints should carry in all; 0 leaves it to the
+	// server, which may grant less, and in version 1 always does.
+	MaxExchanges int
 }
 
 func (d *Dialer) maxFrame() int64 {
@@ -76,7 +79,11 @@ func (d *Dialer) enter(ctx context.Context, s server, id string) (*Channel, erro
 		return nil, fmt.Errorf("client: Dialer.Version is %d; it must be 1, 2, or 0 for either", d.Version)
 	}
 	if d.Version != 1 {
-		l, first, err := d.open(ctx, 2, s.url(2, id), command{Type: "hello"}.render())
+		hello := command{Type: "hello"}
+		if id == "" {
+			hello.MaxExchanges = max(d.MaxExchanges, 0)
+		}
+		l, first, err := d.open(ctx, 2, s.url(2, id), hello.render())
 		if err == nil {
 			return newChannel(d, s, 2, id).start(l, first)
 		}

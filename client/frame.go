@@ -140,6 +140,8 @@ type command struct {
 	N       uint64  `json:"n,omitempty"`
 	Message *string `json:"message,omitempty"`
 	Seq     uint64  `json:"seq,omitempty"`
+
+	MaxExchanges int `json:"max_exchanges,omitempty"`
 }
 
 // render returns the frame as it is sent. Servers pass a message on as it is written here, so that

@@ -174,14 +174,15 @@ func (s *Server) visit(sender geo.Sender, id relay.ID, request relay.Request) ad
 	}
 }
 
-// A seating takes the seat that a request asks for.
-type seating func(card *card, peer relay.Peer, mode relay.Mode) (*relay.Attachment, relay.Reason)
+// A seating takes the seat that a request asks for. The creator of a channel may ask for more exchanges
+// than channels have (see relay.Hub.Create).
+type seating func(card *card, peer relay.Peer, mode relay.Mode, exchanges int) (*relay.Attachment, relay.Reason)
 
 func (s *Server) seat(id relay.ID, request relay.Request, addr netip.Addr) seating {
-	return func(card *card, peer relay.Peer, mode relay.Mode) (*relay.Attachment, relay.Reason) {
+	return func(card *card, peer relay.Peer, mode relay.Mode, exchanges int) (*relay.Attachment, relay.Reason) {
 		switch request {
 		case relay.RequestNew:
-			return s.hub.Create(addr, card, peer, mode)
+			return s.hub.Create(addr, card, peer, mode, exchanges)
 		case relay.RequestExisting:
 			return s.hub.Join(id, addr, card, peer, mode)
 		default:

@@ -190,7 +190,7 @@ func FuzzDoor(f *testing.F) {
 		hub := relay.New(relay.Limits{}, counts)
 		door := NewServer(hub, &geo.Locator{}, counts, slog.New(slog.DiscardHandler), Options{MaxMessageSize: 1000})
 		w := new(witness)
-		w.member, _ = hub.Create(geo.Sender{}.Addr, newCard(geo.Sender{}), w, relay.Live)
+		w.member, _ = hub.Create(geo.Sender{}.Addr, newCard(geo.Sender{}), w, relay.Live, 0)
 		w.Wake()
 		request := httptest.NewRequest("GET", "/v1/ws/"+w.member.ChannelID().String(), nil)
 		for key, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {

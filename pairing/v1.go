@@ -28,7 +28,7 @@ type v1 struct {
 }
 
 func (v *v1) greet(c *conn) {
-	a, why := v.seat(v.card, c, relay.Live)
+	a, why := v.seat(v.card, c, relay.Live, 0)
 	v.seat, v.card = nil, nil // an idle connection keeps no more than it needs
 	if why != relay.None {
 		c.end(why)

@@ -38,7 +38,11 @@ type request struct {
 	N       uint64          `json:"n"`
 	Message json.RawMessage `json:"message"`
 	Seq     uint64          `json:"seq"`
+	Ask     uint64          `json:"max_exchanges"`
 }
+
+// exchanges returns how many messages the creator of a channel asks for.
+func (q *request) exchanges() int { return int(min(q.Ask, math.MaxInt32)) }
 
 // A refusal says why a request was not carried out. The connection stays.
 type refusal struct {
@@ -162,8 +166,8 @@ type presence struct {
 }
 
 // renderWelcome takes the welcome out of an attachment.
-func (r reader) renderWelcome(a *relay.Attachment, limits relay.Limits) []byte {
-	m, w := a.Member, a.Welcome
+func (r reader) renderWelcome(a *relay.Attachment) []byte {
+	m, w, limits := a.Member, a.Welcome, a.Member.Limits()
 	a.Welcome = nil
 	frame := welcome{
 		Type: "welcome", ChannelID: m.ChannelID().String(), Link: pathV2 + "/" + m.ChannelID().String(),

@@ -100,7 +100,7 @@ func FuzzV2(f *testing.F) {
 		hub := relay.New(relay.Limits{MaxExchanges: 50}, counts)
 		door := NewServer(hub, &geo.Locator{}, counts, slog.New(slog.DiscardHandler), Options{MaxMessageSize: 100})
 		one, two := &peer{version: new(v1)}, &peer{version: &v2{reader: reader{locator: door.locator}}}
-		one.seat, _ = hub.Create(geo.Sender{}.Addr, newCard(geo.Sender{}), one, relay.Live)
+		one.seat, _ = hub.Create(geo.Sender{}.Addr, newCard(geo.Sender{}), one, relay.Live, 0)
 		one.Wake()
 		two.seat, _ = hub.Join(one.seat.ChannelID(), geo.Sender{}.Addr, newCard(geo.Sender{}), two, relay.Kept)
 		two.Wake()

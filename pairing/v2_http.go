@@ -80,26 +80,30 @@ func (s *Server) crossOrigin(w http.ResponseWriter, r *http.Request) bool {
 // postSeat mints a channel, or joins one, and answers with the welcome. The seat is away until its
 // owner asks for events.
 func (s *Server) postSeat(w http.ResponseWriter, r *http.Request) {
-	id, request := parseRequest(r.PathValue("id"))
-	s.observer.Requested(request)
-	if request == relay.RequestNew && s.hub.Draining() {
+	id, kind := parseRequest(r.PathValue("id"))
+	s.observer.Requested(kind)
+	if kind == relay.RequestNew && s.hub.Draining() {
 		w.Header().Set("Retry-After", "1")
 		problem(w, http.StatusServiceUnavailable, relay.Restart, "this server is being replaced and opens no new channels; try again")
 		return
 	}
 	sender := s.locator.Sender(r)
-	pass, ok := s.admit(w, s.visit(sender, id, request))
+	pass, ok := s.admit(w, s.visit(sender, id, kind))
 	if !ok {
 		return
 	}
 	defer pass.Leave()
-	a, why := s.seat(id, request, sender.Addr)(newCard(sender), newDoorbell(), relay.Kept)
+	var q request
+	if kind == relay.RequestNew && r.ContentLength != 0 && !s.readBody(w, r, &q) {
+		return
+	}
+	a, why := s.seat(id, kind, sender.Addr)(newCard(sender), newDoorbell(), relay.Kept, q.exchanges())
 	if why != relay.None {
 		s.observer.Refused(why)
 		s.problemOf(w, id, why)
 		return
 	}
-	body := reader{s.locator, sender.Wishes}.renderWelcome(a, s.hub.Limits())
+	body := reader{s.locator, sender.Wishes}.renderWelcome(a)
 	a.Detach(relay.Lost)
 	w.Header().Set("Location", pathHTTP+"/"+a.ChannelID().String())
 	writeJSON(w, http.StatusCreated, body)
@@ -112,22 +116,7 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var q request
-	limit := maxFrameV2(int64(s.options.MaxMessageSize))
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var tooBig *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooBig):
-		problem(w, http.StatusRequestEntityTooLarge, relay.MessageTooBig, "the body has more than "+strconv.FormatInt(limit, 10)+" octets")
-		return
-	case err != nil:
-		return // the client is gone
-	}
-	if !utf8.Valid(text) { // encoding/json would not mind (RFC 8259 section 8.1)
-		problem(w, http.StatusBadRequest, relay.BadPayload, "the body is not UTF-8")
-		return
-	}
-	if err := json.Unmarshal(text, &q); err != nil {
-		problem(w, http.StatusBadRequest, relay.BadPayload, "the body must be a JSON object: "+err.Error())
+	if !s.readBody(w, r, &q) {
 		return
 	}
 	receipt, why, refused := s.send(m, &q)
@@ -141,6 +130,29 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeJSON(w, http.StatusOK, accepted(q.N, receipt))
 	}
+}
+
+// readBody reads the JSON object that is the body of a request, or answers why it cannot.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, q *request) bool {
+	limit := maxFrameV2(int64(s.options.MaxMessageSize))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooBig):
+		problem(w, http.StatusRequestEntityTooLarge, relay.MessageTooBig, "the body has more than "+strconv.FormatInt(limit, 10)+" octets")
+		return false
+	case err != nil:
+		return false // the client is gone
+	}
+	if !utf8.Valid(text) { // encoding/json would not mind (RFC 8259 section 8.1)
+		problem(w, http.StatusBadRequest, relay.BadPayload, "the body is not UTF-8")
+		return false
+	}
+	if err := json.Unmarshal(text, q); err != nil {
+		problem(w, http.StatusBadRequest, relay.BadPayload, "the body must be a JSON object: "+err.Error())
+		return false
+	}
+	return true
 }
 
 func (s *Server) deleteSeat(w http.ResponseWriter, r *http.Request) {
@@ -270,7 +282,7 @@ func (e *events) stream(ctx context.Context) relay.Reason {
 	e.w.Header().Set("X-Accel-Buffering", "no") // or nginx would hold events back
 	heartbeat := time.NewTicker(streamHeartbeat)
 	defer heartbeat.Stop()
-	first := append([]byte("retry: 1000\ndata: "), e.reader.renderWelcome(e.a, e.server.hub.Limits())...)
+	first := append([]byte("retry: 1000\ndata: "), e.reader.renderWelcome(e.a)...)
 	err := e.send(append(first, "\n\n"...))
 	for err == nil {
 		var entries [batch]relay.Entry

@@ -91,6 +91,16 @@ func TestV2OverHTTP(t *testing.T) {
 		a.want(204, ``, "DELETE", a.channel(""), "")
 		a.want(404, `"reason":"no-such-channel"`, "POST", a.channel("/messages"), `{"n":2,"message":"x"}`)
 	})
+	bubble(t, "more exchanges are asked for", func(t *testing.T) {
+		limits := kept
+		limits.MaxExchanges, limits.MaxExchangesAsked = 1, 2
+		w := newWorld(t, limits, Options{})
+		a := w.post("/v2/channels", "192.0.2.1")
+		a.want(201, `"max_exchanges":1,`, "POST", "/v2/channels", `{}`)
+		a.want(201, `"max_exchanges":2,`, "POST", "/v2/channels", `{"max_exchanges":5}`)
+		a.want(400, `"reason":"bad-payload"`, "POST", "/v2/channels", `{"max_exchanges":-1}`)
+		a.want(400, `"reason":"bad-payload"`, "POST", "/v2/channels", `max`)
+	})
 	bubble(t, "a stream beside a WebSocket", func(t *testing.T) {
 		w := newWorld(t, kept, Options{})
 		a := w.post("/v2/channels", "192.0.2.1")

@@ -110,6 +110,25 @@ func TestV2(t *testing.T) {
 		a.send(`{"type":"end"}`)
 		a.closed(relay.ChannelEnded)
 	})
+	bubble(t, "more exchanges are asked for", func(t *testing.T) {
+		limits := kept
+		limits.MaxExchanges, limits.MaxExchangesAsked = 1, 2
+		w := newWorld(t, limits, Options{})
+		for frame, want := range map[string]int{
+			hello: 1, `{"type":"hello","max_exchanges":1000}`: 2, `{"type":"hello","max_exchanges":18446744073709551615}`: 2,
+		} {
+			a := w.hello("/v2/ws/", "192.0.2.1", frame)
+			if got := a.welcome().Limits.MaxExchanges; got != want {
+				t.Errorf("%s: the limit is %d, want %d", frame, got, want)
+			}
+			for n := range want {
+				a.send(fmt.Sprintf(`{"type":"send","n":%d,"message":""}`, n+1))
+				a.expect(fmt.Sprintf(`{"type":"accepted","n":%d,"seq":%d}`, n+1, n+1))
+			}
+			a.send(fmt.Sprintf(`{"type":"send","n":%d,"message":""}`, want+1))
+			a.closed(relay.TooManyMessages)
+		}
+	})
 	bubble(t, "with a member of version 1", func(t *testing.T) {
 		w := newWorld(t, kept, Options{})
 		a := w.hello("/v2/ws/", "192.0.2.1", hello)

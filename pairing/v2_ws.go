@@ -85,7 +85,7 @@ func (v *v2) sayHello(c *conn, q *request) {
 	var a *relay.Attachment
 	var why relay.Reason
 	if q.Resume == "" {
-		a, why = v.seat(v.card, c, relay.Kept)
+		a, why = v.seat(v.card, c, relay.Kept, q.exchanges())
 	} else if token, err := relay.ParseToken(q.Resume); err != nil {
 		why = relay.NoSuchChannel // as for any token that stands for no seat
 	} else {
@@ -100,7 +100,7 @@ func (v *v2) sayHello(c *conn, q *request) {
 	}
 	v.seat, v.card, v.hello = nil, nil, nil // an idle connection keeps no more than it needs
 	c.sit(a)
-	c.reply(v.renderWelcome(a, c.server.hub.Limits()))
+	c.reply(v.renderWelcome(a))
 	c.Wake()
 }
 

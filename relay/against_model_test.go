@@ -174,7 +174,7 @@ func (p *play) create(mode relay.Mode) {
 	addr := addresses[p.choose(len(addresses))]
 	p.note("create in mode %d from %v", mode, addr)
 	b := new(bell)
-	real, got := p.hub.Create(addr, nil, b, mode)
+	real, got := p.hub.Create(addr, nil, b, mode, 0)
 	attachment, want := p.model.create(addr, mode)
 	if want == relay.None && real != nil {
 		p.ids = append(p.ids, real.ChannelID())
@@ -330,7 +330,7 @@ func (p *play) take(a twin) (more bool) {
 		}
 		p.learn(c, &e)
 	}
-	if n == 0 && end == relay.None && c.sure {
+	if n == 0 && end == relay.None && c.sure && c.honest { // who acknowledges what it has not taken skips what came before that
 		truth := make(map[int]bool)
 		for _, other := range c.seat.channel.seats {
 			if other != c.seat {

@@ -184,7 +184,7 @@ func (a *Attachment) Detach(why Reason) {
 			m.why = why
 			m.losses++
 			loss := m.losses
-			m.away = time.AfterFunc(c.hub.limits.ResumeTimeout, func() { m.giveUp(loss) })
+			m.away = time.AfterFunc(c.limits.ResumeTimeout, func() { m.giveUp(loss) })
 			c.tellLocked(Entry{Kind: Away, From: m, Why: why}, &after)
 			c.evictLocked(&after)
 		}

@@ -34,7 +34,7 @@ func benchmarkSeat(b *testing.B, h *relay.Hub, id *relay.ID, mode relay.Mode) *r
 	l := &listener{acks: mode == relay.Kept}
 	var why relay.Reason
 	if id == nil {
-		l.member, why = h.Create(home, nil, l, mode)
+		l.member, why = h.Create(home, nil, l, mode, 0)
 	} else {
 		l.member, why = h.Join(*id, home, nil, l, mode)
 	}

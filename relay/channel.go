@@ -11,6 +11,7 @@ import (
 type channel struct {
 	hub      *Hub      // static
 	id       ID        // static
+	limits   *Limits   // static
 	deadline time.Time // when the lifespan is over; zero without a limit; static
 
 	mu       sync.Mutex
@@ -79,7 +80,7 @@ func (c *channel) join(addr netip.Addr, card any, peer Peer, mode Mode) (*Attach
 		return nil, NoSuchChannel
 	}
 	known := from.IsValid() && slices.Contains(c.sites[:], from)
-	if why := c.hub.limits.admits(len(c.members), c.ever, known); why != None {
+	if why := c.limits.admits(len(c.members), c.ever, known); why != None {
 		c.mu.Unlock()
 		return nil, why
 	}

@@ -25,7 +25,7 @@ func TestMessagesGoToTheOthersInOrderAndNeverBack(t *testing.T) {
 
 func TestEntriesSayWhoSentThemAndTheirNumber(t *testing.T) {
 	h := relay.New(relay.Limits{}, relay.Nobody{})
-	a, _ := h.Create(home, "the card of a", new(bell), relay.Live)
+	a, _ := h.Create(home, "the card of a", new(bell), relay.Live, 0)
 	b, _ := h.Join(a.ChannelID(), home, "the card of b", new(bell), relay.Live)
 	a.Send([]byte("x"), 1)
 	b.Send([]byte("y"), 1)
@@ -169,7 +169,7 @@ func TestAnEndedChannelIsGoneBeforeAnyoneIsWoken(t *testing.T) {
 func TestPeersAndObserversMayCallBack(t *testing.T) {
 	var h *relay.Hub
 	count := &tally{onEnded: func(relay.Reason) {
-		m, _ := h.Create(home, nil, new(bell), relay.Live)
+		m, _ := h.Create(home, nil, new(bell), relay.Live, 0)
 		m.Send([]byte("x"), 1)
 		h.Drain(0)
 	}}

@@ -150,7 +150,7 @@ func TestEveryMessageArrivesOnceAcrossLostConnections(t *testing.T) {
 			phones[i] = p
 			lines[i] = p.call(func(l *line, _ uint64) (*relay.Attachment, relay.Reason) {
 				if i == 0 {
-					return h.Create(home, nil, l, relay.Kept)
+					return h.Create(home, nil, l, relay.Kept, 0)
 				}
 				return h.Join(phones[0].id, home, nil, l, relay.Kept)
 			})

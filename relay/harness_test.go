@@ -44,7 +44,7 @@ func createKept(t testing.TB, h *relay.Hub) seat { return createIn(t, h, relay.K
 func createIn(t testing.TB, h *relay.Hub, mode relay.Mode) seat {
 	t.Helper()
 	b := new(bell)
-	m, why := h.Create(home, nil, b, mode)
+	m, why := h.Create(home, nil, b, mode, 0)
 	if why != relay.None {
 		t.Fatalf("Create: %v", why)
 	}
@@ -204,7 +204,7 @@ func drains(t testing.TB, h *relay.Hub, n int) []*drain {
 		d := new(drain)
 		var why relay.Reason
 		if i == 0 {
-			d.member, why = h.Create(home, nil, d, relay.Live)
+			d.member, why = h.Create(home, nil, d, relay.Live, 0)
 		} else {
 			d.member, why = h.Join(all[0].member.ChannelID(), home, nil, d, relay.Live)
 		}

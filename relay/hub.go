@@ -13,7 +13,7 @@ import (
 // A Hub holds the living channels of one server. Create one with New. All its methods may be
 // called at the same time.
 type Hub struct {
-	limits   Limits   // static
+	limits   *Limits  // static
 	observer Observer // static
 
 	shards [64]shard
@@ -34,10 +34,10 @@ type shard struct {
 	channels map[ID]*channel // guarded by mu
 }
 
-// New returns a Hub whose channels all have the same limits. The observer is told what happens;
+// New returns a Hub with the limits of its channels. The observer is told what happens;
 // use Nobody where no one cares.
 func New(limits Limits, observer Observer) *Hub {
-	h := &Hub{limits: limits, observer: observer, drained: make(chan struct{})}
+	h := &Hub{limits: &limits, observer: observer, drained: make(chan struct{})}
 	for i := range h.shards {
 		h.shards[i].channels = make(map[ID]*channel)
 	}
@@ -53,16 +53,17 @@ type Peer interface {
 
 // Create mints a channel and takes its first seat. The address is where the connection comes
 // from, invalid when unknown; the card is the door's own note about the member, never looked at
-// here. While the hub drains it returns Restart.
+// here. A creator who needs more messages than Limits.MaxExchanges asks for so many exchanges; 0 asks
+// for nothing. While the hub drains it returns Restart.
 //
 // The attachment starts awake: its door must call Take first, without waiting for Wake.
-func (h *Hub) Create(addr netip.Addr, card any, peer Peer, mode Mode) (*Attachment, Reason) {
+func (h *Hub) Create(addr netip.Addr, card any, peer Peer, mode Mode, exchanges int) (*Attachment, Reason) {
 	h.channels.Add(1) // before the look at draining, so that Drain misses no channel
 	if h.draining.Load() {
 		h.forget()
 		return nil, Restart
 	}
-	c := &channel{hub: h, id: NewID()}
+	c := &channel{hub: h, id: NewID(), limits: h.limits.granting(exchanges)}
 	if h.limits.Lifespan > 0 {
 		c.deadline = time.Now().Add(h.limits.Lifespan)
 	}
@@ -193,6 +194,3 @@ func (h *Hub) forget() {
 		h.drainOnce.Do(func() { close(h.drained) })
 	}
 }
-
-// Limits returns the limits of each channel.
-func (h *Hub) Limits() Limits { return h.limits }

@@ -14,6 +14,10 @@ type Limits struct {
 	MaxConnections int           // seats in a channel at one time
 	Lifespan       time.Duration // of a channel, from its creation, whatever is sent
 
+	// MaxExchangesAsked is the most that Hub.Create grants in place of a lower MaxExchanges to a creator
+	// who asks for it. Unlike the others it grants nothing at zero.
+	MaxExchangesAsked int
+
 	// MaxLag is how many octets the log of a channel holds, 64 for each entry besides its body, the
 	// newest entry aside. When it is passed, the members that lag most lose their seats: those that
 	// are Live as Slow, those that are Kept as MissedMessages.
@@ -24,6 +28,17 @@ type Limits struct {
 	// ResumeTimeout is how long the seat of a Kept member that is away waits for it. At zero, unlike the
 	// others, it is given up at once.
 	ResumeTimeout time.Duration
+}
+
+// granting returns the limits of a channel whose creator asks for so many exchanges.
+func (l *Limits) granting(exchanges int) *Limits {
+	exchanges = min(exchanges, l.MaxExchangesAsked)
+	if l.MaxExchanges == 0 || exchanges <= l.MaxExchanges {
+		return l
+	}
+	wider := *l
+	wider.MaxExchanges = exchanges
+	return &wider
 }
 
 // freely is how many connections a channel admits from any address; later ones must come from

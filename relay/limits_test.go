@@ -249,7 +249,7 @@ func TestTheAddressRule(t *testing.T) {
 				return netip.MustParseAddr(text)
 			}
 			h := relay.New(relay.Limits{}, relay.Nobody{})
-			first, why := h.Create(address(test.first), nil, new(bell), relay.Live)
+			first, why := h.Create(address(test.first), nil, new(bell), relay.Live, 0)
 			if why != relay.None {
 				t.Fatalf("Create = %v", why)
 			}
@@ -297,4 +297,24 @@ func TestJoinOfNoChannel(t *testing.T) {
 		t.Errorf("Join = %v, %v", m, why)
 	}
 	expectStats(t, h, relay.Stats{})
+}
+
+func TestExchangesThatAreAskedFor(t *testing.T) {
+	for _, test := range []struct{ limit, asked, most, want int }{
+		{2, 0, 5, 2}, {2, 1, 5, 2}, {2, 4, 5, 4}, {2, 6, 5, 5}, {2, 6, 0, 2}, {3, 6, 1, 3}, {0, 2, 5, 0},
+	} {
+		h := relay.New(relay.Limits{MaxExchanges: test.limit, MaxExchangesAsked: test.most}, relay.Nobody{})
+		a, _ := h.Create(home, nil, new(bell), relay.Kept, test.asked)
+		if got := a.Member.Limits().MaxExchanges; got != test.want {
+			t.Errorf("%+v: the channel has %d", test, got)
+		}
+		for range test.want {
+			if why := a.Send(nil, 0); why != relay.None {
+				t.Fatalf("%+v: %v", test, why)
+			}
+		}
+		if why := a.Send(nil, 0); (why == relay.TooManyMessages) != (test.want > 0) {
+			t.Errorf("%+v: one more message got %v", test, why)
+		}
+	}
 }

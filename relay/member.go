@@ -68,6 +68,9 @@ func (m *Member) ChannelID() ID { return m.channel.id }
 // Token returns what takes the seat back; zero for a Live one.
 func (m *Member) Token() Token { return m.token }
 
+// Limits returns the limits of the member's channel.
+func (m *Member) Limits() Limits { return *m.channel.limits }
+
 // A Receipt answers a numbered message.
 type Receipt struct {
 	Stored bool   // whether the channel has the message
@@ -100,7 +103,7 @@ func (m *Member) send(a *Attachment, n uint64, body []byte, size int, wakes *Wak
 		c.mu.Unlock()
 		return receipt, None
 	}
-	if why := c.hub.limits.accepts(c.messages, c.octets, size); why != None {
+	if why := c.limits.accepts(c.messages, c.octets, size); why != None {
 		c.endLocked(why, &after)
 		c.release(&after)
 		return Receipt{}, why

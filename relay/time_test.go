@@ -120,7 +120,7 @@ func TestDrain(t *testing.T) {
 	if !h.Draining() {
 		t.Error("not Draining after Drain")
 	}
-	if m, why := h.Create(home, nil, new(bell), relay.Live); m != nil || why != relay.Restart {
+	if m, why := h.Create(home, nil, new(bell), relay.Live, 0); m != nil || why != relay.Restart {
 		t.Errorf("Create = %v, %v, want %v", m, why, relay.Restart)
 	}
 	c := a.join(h) // living channels go on
@@ -146,7 +146,7 @@ func TestDrainOfAnEmptyHub(t *testing.T) {
 	if !closed(h.Drain(0)) {
 		t.Error("not drained")
 	}
-	if _, why := h.Create(home, nil, new(bell), relay.Live); why != relay.Restart {
+	if _, why := h.Create(home, nil, new(bell), relay.Live, 0); why != relay.Restart {
 		t.Errorf("Create = %v", why)
 	}
 }
@@ -162,7 +162,7 @@ func TestDrainMissesNoChannel(t *testing.T) {
 				drained = h.Drain(0)
 				return
 			}
-			switch m, why := h.Create(home, nil, new(bell), relay.Live); why {
+			switch m, why := h.Create(home, nil, new(bell), relay.Live, 0); why {
 			case relay.None:
 				members <- m
 			case relay.Restart:

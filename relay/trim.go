@@ -58,7 +58,7 @@ func (c *channel) overfullLocked() bool {
 	if len(c.log.entries) < 2 {
 		return false
 	}
-	limits := &c.hub.limits
+	limits := c.limits
 	older := c.log.octets - c.log.at(c.log.end()-1).octets()
 	return limits.MaxLag > 0 && older > limits.MaxLag || limits.MaxKept > 0 && c.hub.octets.Load() > limits.MaxKept
 }

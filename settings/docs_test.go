@@ -85,7 +85,7 @@ func TestUsage(t *testing.T) {
 	for _, want := range []string{
 		"\nLimits of a channel\n\n  --max_channel_connections=COUNT\n      Connections that a channel holds at one time. After the second ever\n      admitted, further ones",
 		"\n  --max_exchanges=COUNT\n      Messages that",
-		"\n      PAIR_MAX_EXCHANGES, default 10\n  --max_data=OCTETS\n",
+		"\n      PAIR_MAX_EXCHANGES, default 10\n  --max_exchanges_asked=COUNT\n",
 		"\n  --debug\n      Log whatever",
 		"\n      PAIR_STATSD_HOST, default empty (off)\n",
 	} {

@@ -52,7 +52,7 @@ func TestDefaults(t *testing.T) {
 	s := load(t)
 	want := Settings{
 		Hostname: "0.0.0.0", Port: 8000, AdminAddr: "127.0.0.1:8001", DrainTimeout: Seconds(300 * time.Second),
-		MaxChannelConnections: 3, ConnLifespan: Seconds(300 * time.Second), MaxExchanges: 10, MaxMessageSize: 65536,
+		MaxChannelConnections: 3, ConnLifespan: Seconds(300 * time.Second), MaxExchanges: 10, MaxExchangesAsked: 1000, MaxMessageSize: 65536, Page: true,
 		ClientTimeout: Seconds(30 * time.Second), HeartbeatInterval: Seconds(10 * time.Second), WriteTimeout: PositiveSeconds(10 * time.Second),
 		TrustedProxyList: "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
 		MMDBLoc:          "mmdb/latest/GeoLite2-City.mmdb", MMDBCheckInterval: Seconds(60 * time.Second), DefaultLang: "en",
@@ -64,7 +64,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("defaults:\n%s\nwant:\n%s", got, want)
 	}
 	wantLimits := relay.Limits{
-		MaxExchanges: 10, MaxMessageSize: 65536, MaxConnections: 3, Lifespan: 300 * time.Second,
+		MaxExchanges: 10, MaxExchangesAsked: 1000, MaxMessageSize: 65536, MaxConnections: 3, Lifespan: 300 * time.Second,
 		MaxLag: 1 << 20, MaxKept: 256 << 20, ResumeTimeout: 300 * time.Second,
 	}
 	if got := s.Limits(); got != wantLimits {
@@ -79,6 +79,7 @@ func TestEverySetting(t *testing.T) {
 		{"hostname", "[::1]", "::1"},
 		{"port", "0", "0"},
 		{"allowed_origins", "https://A.example:443, null", "[https://a.example null]"},
+		{"page", "off", "false"},
 		{"tls_cert", "c.pem", "c.pem"},
 		{"tls_key", "k.pem", "k.pem"},
 		{"admin_addr", "", ""},
@@ -86,6 +87,7 @@ func TestEverySetting(t *testing.T) {
 		{"max_channel_connections", "2", "2"},
 		{"conn_lifespan", "10m", "600000000000"},
 		{"max_exchanges", "20", "20"},
+		{"max_exchanges_asked", "50", "50"},
 		{"max_data", "1000000", "1000000"},
 		{"max_message_size", "16777216", "16777216"},
 		{"resume_timeout", "1m", "60000000000"},

@@ -27,6 +27,7 @@ type Settings struct {
 	Hostname       Host    `group:"Listening" default:"0.0.0.0" unit:"HOST" desc:"Address or name to listen on. Empty means every address, IPv4 and IPv6."`
 	Port           Port    `default:"8000" unit:"PORT" desc:"Port to listen on. 0 means any free one."`
 	AllowedOrigins Origins `split_words:"true" otherwise:"empty (any)" unit:"LIST" desc:"Origins whose pages may open channels, separated by commas: https://example.com, with a port if it is not the usual one, https://*.example.com for every subdomain, or null. Requests without an Origin, which do not come from pages, are not concerned."`
+	Page           Switch  `default:"true" desc:"Serve the pairing page at /, for people who open the server's address in a browser. Without it / is answered 404."`
 	TLSCert        string  `split_words:"true" otherwise:"empty (no TLS)" unit:"FILE" desc:"Certificate chain in PEM form, to serve https and wss on the same port. It is read again when it changes. Needs tls_key."`
 	TLSKey         string  `split_words:"true" otherwise:"empty (no TLS)" unit:"FILE" desc:"Private key of tls_cert in PEM form."`
 	AdminAddr      Address `split_words:"true" default:"127.0.0.1:8001" unit:"HOST:PORT" desc:"Where /metrics and /debug/pprof/ are served. They are for operators: keep strangers out. Empty means nowhere."`
@@ -35,6 +36,7 @@ type Settings struct {
 	MaxChannelConnections Seats       `group:"Limits of a channel" split_words:"true" default:"3" unit:"COUNT" desc:"Connections that a channel holds at one time. After the second ever admitted, further ones must come from an address already seen in the channel."`
 	ConnLifespan          Seconds     `split_words:"true" default:"300" unit:"SECONDS" desc:"Life of a channel from its creation, whatever is sent. 0 means no limit."`
 	MaxExchanges          Count       `split_words:"true" default:"10" unit:"COUNT" desc:"Messages that a channel carries in all. The next one ends the channel. 0 means no limit. Pairing with Firefox Accounts takes 11: give it 20."`
+	MaxExchangesAsked     Count       `split_words:"true" default:"1000" unit:"COUNT" desc:"The same for channels whose creator, a version 2 client, asks for more than max_exchanges, as the pairing page does: the most that is granted. 0 means that nothing more is."`
 	MaxData               Octets      `split_words:"true" default:"0" unit:"OCTETS" desc:"Octets of message payload that a channel carries in all. 0 means no limit."`
 	MaxMessageSize        MessageSize `split_words:"true" default:"65536" unit:"OCTETS" desc:"Octets of one message, at most 16777216 (16 MiB)."`
 	ResumeTimeout         Seconds     `split_words:"true" default:"300" unit:"SECONDS" desc:"How long the seat of a version 2 member that has lost its connection waits for it. 0 means that it is given up at once."`
@@ -74,14 +76,15 @@ type Settings struct {
 // Limits returns the limits of a channel.
 func (s *Settings) Limits() relay.Limits {
 	return relay.Limits{
-		MaxExchanges:   int(s.MaxExchanges),
-		MaxData:        int64(s.MaxData),
-		MaxMessageSize: int(s.MaxMessageSize),
-		MaxConnections: int(s.MaxChannelConnections),
-		Lifespan:       time.Duration(s.ConnLifespan),
-		MaxLag:         int64(s.MaxKept),
-		MaxKept:        int64(s.MaxKeptTotal),
-		ResumeTimeout:  time.Duration(s.ResumeTimeout),
+		MaxExchanges:      int(s.MaxExchanges),
+		MaxExchangesAsked: int(s.MaxExchangesAsked),
+		MaxData:           int64(s.MaxData),
+		MaxMessageSize:    int(s.MaxMessageSize),
+		MaxConnections:    int(s.MaxChannelConnections),
+		Lifespan:          time.Duration(s.ConnLifespan),
+		MaxLag:            int64(s.MaxKept),
+		MaxKept:           int64(s.MaxKeptTotal),
+		ResumeTimeout:     time.Duration(s.ResumeTimeout),
 	}
 }
 
