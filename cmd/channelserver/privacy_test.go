@@ -148,7 +148,8 @@ func speakVersion2(p *process, v4, v6 string) (secrets []string) {
 		p.t.Cleanup(func() { response.Body.Close() })
 		return response
 	}
-	know(json.NewDecoder(ask("POST", "/v2/channels?canary=query", "canary-token", "canary-body", 201).Body).Decode)
+	know(json.NewDecoder(ask("POST", "/v2/channels?canary=query", "canary-token", `{"canary":"body"}`, 201).Body).Decode)
+	ask("POST", "/v2/channels", "canary-token", "canary-body", 400)
 	channel := "/v2/channels/" + welcome.ChannelID
 	ask("POST", channel+"/messages", welcome.Resume, `{"n":1,"message":"canary-payload"}`, 200)
 	ask("POST", channel+"/messages", welcome.Resume, `{"n":9,"message":"canary-payload"}`, 400)
