@@ -2,6 +2,7 @@ package pairing
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"channelserver/relay"
@@ -21,6 +22,26 @@ func TestBurstLeavesTogether(t *testing.T) {
 		}
 		if got := bytes.Count(octets[:n], []byte(`{"message":"x"`)); got != batch {
 			t.Errorf("%d messages in the first write, want %d", got, batch)
+		}
+	})
+	bubble(t, "with answers", func(t *testing.T) {
+		const together = 4 // what the buffer of a reader from a pipe holds
+		w := newWorld(t, kept, Options{})
+		a, b, _, _ := w.pairV2()
+		var burst []byte
+		for n := range together {
+			burst = append(burst, frame(finalBit|opText, fmt.Sprintf(`{"type":"send","n":%d,"message":"x"}`, n+1))...)
+		}
+		a.raw.Write(burst)
+		for c, part := range map[*client]string{a: `"type":"accepted"`, b: `"message":"x"`} {
+			octets := make([]byte, 64<<10)
+			n, err := c.raw.Read(octets)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := bytes.Count(octets[:n], []byte(part)); got != together {
+				t.Errorf("%d times %s in the first write, want %d", got, part, together)
+			}
 		}
 	})
 }

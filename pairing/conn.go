@@ -45,6 +45,7 @@ type conn struct {
 	pinged  time.Duration                    // when the last ping was sent, since socket.start; owned by the sweep
 	writing sync.Mutex                       // held over the data frames that leave together; nothing under it waits for the client
 	wakes   relay.Wakes                      // who is to be woken before the reader waits; owned by the reader
+	replied bool                             // whether the socket holds replies; owned by the reader
 	member  atomic.Pointer[relay.Attachment] // nil until it has a seat
 	over    atomic.Uint32                    // the Reason for which the connection has ended; None while it lives
 }
@@ -69,7 +70,7 @@ func newConn(s *Server, v version, ws *websocket.Conn, h *hijacker, remote netip
 	c := &conn{server: s, version: v, ws: ws, input: h.input, socket: socket, remote: remote, opened: time.Now()}
 	socket.resume = c.Wake
 	socket.fail = c.end
-	socket.waits = c.wakes.Flush
+	socket.waits = c.settle
 	return c
 }
 
@@ -112,7 +113,7 @@ func (c *conn) serve() {
 // tells which.
 func (c *conn) read() (closed bool) {
 	defer c.rescue()
-	defer c.wakes.Flush()
+	defer c.settle()
 	for {
 		if c.input.Buffered() == 0 {
 			if err := c.socket.fill(); err != nil {
@@ -186,11 +187,23 @@ func (c *conn) gather(entries []relay.Entry) error {
 	return c.socket.release()
 }
 
-// reply sends one frame to a client from its reader. A client that sends but does not read is not
-// read from either, until it does or its time is up.
+// settle does what was left until all is read that has come: it wakes those who have got something, and
+// sends the replies.
+func (c *conn) settle() {
+	c.wakes.Flush()
+	if c.replied {
+		c.replied = false
+		c.release()
+	}
+}
+
+// reply answers a client from its reader, in one write with other replies. A client that sends but does
+// not read is not read from either, until it does or its time is up.
 func (c *conn) reply(frame []byte) {
 	c.socket.flush()
 	c.writing.Lock()
+	c.socket.hold()
+	c.replied = true
 	err := c.ws.WriteMessage(websocket.TextMessage, frame)
 	c.writing.Unlock()
 	if err != nil {

@@ -54,9 +54,67 @@ func refuse(why relay.Reason, format string, args ...any) *refusal {
 	return &refusal{why.String(), fmt.Sprintf(format, args...)}
 }
 
+// parseUsual reads a frame in the form in which it comes as a rule, that of JavaScript's JSON.stringify for
+// {type: "send", n, message} and {type: "ack", seq}, with a message that needs no escapes. It tells whether
+// the frame had that form; then it is what parseFrame would have returned.
+func parseUsual(text []byte) (q request, ok bool) {
+	if rest, isAck := bytes.CutPrefix(text, []byte(`{"type":"ack","seq":`)); isAck {
+		q.Type = "ack"
+		q.Seq, rest = parseDigits(rest)
+		return q, string(rest) == "}"
+	}
+	rest, isSend := bytes.CutPrefix(text, []byte(`{"type":"send","n":`))
+	if !isSend {
+		return q, false
+	}
+	q.Type = "send"
+	q.N, rest = parseDigits(rest)
+	message, isMessage := bytes.CutPrefix(rest, []byte(`,"message":`))
+	message, ends := bytes.CutSuffix(message, []byte(`}`))
+	if !isMessage || !ends || !isPlain(message) {
+		return q, false
+	}
+	q.Message = bytes.Clone(message)
+	return q, true
+}
+
+// parseDigits reads a number of at most 18 digits and returns what comes behind it; nothing for what is no such number.
+func parseDigits(text []byte) (n uint64, rest []byte) {
+	digits := 0
+	for digits < len(text) && '0' <= text[digits] && text[digits] <= '9' {
+		n = 10*n + uint64(text[digits]-'0')
+		digits++
+	}
+	if digits == 0 || digits > 18 || digits > 1 && text[0] == '0' {
+		return 0, nil
+	}
+	return n, text[digits:]
+}
+
+// isPlain tells whether text is a JSON string without escapes.
+func isPlain(text []byte) bool {
+	last := len(text) - 1
+	if last < 1 || text[0] != '"' || text[last] != '"' {
+		return false
+	}
+	for _, c := range text[1:last] {
+		if c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
 // parseFrame reads a request. It refuses what is no object, and a known type of request with a key of the
 // wrong type; other types are for later versions, and so are their keys.
 func parseFrame(text []byte) (q request, refused *refusal) {
+	if q, ok := parseUsual(text); ok {
+		return q, nil
+	}
+	return parseAny(text)
+}
+
+func parseAny(text []byte) (q request, refused *refusal) {
 	if text = bytes.TrimLeft(text, " \t\r\n"); len(text) == 0 || text[0] != '{' {
 		return q, refuse(relay.BadPayload, "a frame must be a JSON object")
 	}
@@ -95,8 +153,8 @@ func (s *Server) parseMessage(raw json.RawMessage) (body []byte, size int, refus
 	return raw, len(text), nil
 }
 
-// send appends the message of a request to the channel, through the sender that the client has.
-func (s *Server) send(sender numberedSender, q *request) (relay.Receipt, relay.Reason, *refusal) {
+// send checks the message of a request and lets it be appended to the channel.
+func (s *Server) send(q *request, appends func(body []byte, size int) (relay.Receipt, relay.Reason)) (relay.Receipt, relay.Reason, *refusal) {
 	if q.N == 0 {
 		return relay.Receipt{}, relay.None, refuse(relay.BadPayload, `"n" must count your messages from 1`)
 	}
@@ -104,16 +162,11 @@ func (s *Server) send(sender numberedSender, q *request) (relay.Receipt, relay.R
 	if refused != nil {
 		return relay.Receipt{}, relay.None, refused
 	}
-	receipt, why := sender.SendNumbered(q.N, body, size)
+	receipt, why := appends(body, size)
 	if why == relay.None && !receipt.Stored {
 		refused = refuse(relay.BadPayload, `"n" is %d, but %d comes next`, q.N, receipt.Next)
 	}
 	return receipt, why, refused
-}
-
-// A numberedSender is a relay.Member, or the attachment of one.
-type numberedSender interface {
-	SendNumbered(n uint64, body []byte, size int) (relay.Receipt, relay.Reason)
 }
 
 // A reader is somebody to whom place names are told in their own language.

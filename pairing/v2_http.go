@@ -119,7 +119,9 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) {
 	if !s.readBody(w, r, &q) {
 		return
 	}
-	receipt, why, refused := s.send(m, &q)
+	receipt, why, refused := s.send(&q, func(body []byte, size int) (relay.Receipt, relay.Reason) {
+		return m.SendNumbered(q.N, body, size)
+	})
 	switch {
 	case refused != nil && refused.Reason == relay.MessageTooBig.String():
 		problem(w, http.StatusRequestEntityTooLarge, relay.MessageTooBig, refused.Detail)

@@ -263,7 +263,7 @@ func TestV2Laggard(t *testing.T) {
 			a.says(n, n, big)
 		}
 		a.send(fmt.Sprintf(`{"type":"send","n":6,"message":%q}`, big))
-		a.expect(`{"type":"left","member":2,"reason":"missed-messages"}`, `{"type":"accepted","n":6,"seq":6}`)
+		a.expect(`{"type":"accepted","n":6,"seq":6}`, `{"type":"left","member":2,"reason":"missed-messages"}`)
 		w.hello(a.link, "192.0.2.2", resume(welcomeB, 0)).closed(relay.MissedMessages)
 		w.hello(a.link, "192.0.2.2", resume(welcomeB, 5)).closed(relay.MissedMessages)
 	})
@@ -275,7 +275,7 @@ func TestV2Laggard(t *testing.T) {
 			b.read()
 		}
 		a.send(fmt.Sprintf(`{"type":"send","n":6,"message":%q}`, big))
-		a.expect(`{"type":"left","member":2,"reason":"missed-messages"}`, `{"type":"accepted","n":6,"seq":6}`)
+		a.expect(`{"type":"accepted","n":6,"seq":6}`, `{"type":"left","member":2,"reason":"missed-messages"}`)
 		b.closed(relay.MissedMessages)
 	})
 	bubble(t, "who acknowledges stays", func(t *testing.T) {

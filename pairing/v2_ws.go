@@ -62,14 +62,16 @@ func (v *v2) obey(c *conn, text []byte) {
 	case a == nil && (q.Type == "send" || q.Type == "ack" || q.Type == "leave" || q.Type == "end"):
 		c.complain(refuse(relay.ProtocolError, "say hello first"))
 	case q.Type == "send":
-		receipt, why, refused := c.server.send(a, &q)
+		receipt, why, refused := c.server.send(&q, func(body []byte, size int) (relay.Receipt, relay.Reason) {
+			return a.SendNumberedHeld(q.N, body, size, &c.wakes)
+		})
 		if refused != nil {
 			c.complain(refused)
 		} else if why == relay.None { // else Take tells
 			c.reply(accepted(q.N, receipt))
 		}
 	case q.Type == "ack":
-		a.Ack(q.Seq)
+		a.AckHeld(q.Seq, &c.wakes)
 	case q.Type == "leave":
 		c.end(relay.Bye)
 	case q.Type == "end":

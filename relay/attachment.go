@@ -56,7 +56,8 @@ func (a *Attachment) Send(body []byte, size int) Reason {
 }
 
 // SendHeld is Send, but leaves it to the caller to wake those who have something to take: soon,
-// whatever happens, and before it waits for anything. So what came in together goes out together.
+// whatever happens, and before it waits for anything. So what came in together goes out together. The
+// same goes for the other methods whose names end in Held.
 func (a *Attachment) SendHeld(body []byte, size int, wakes *Wakes) Reason {
 	_, why := a.Member.send(a, 0, body, size, wakes)
 	return why
@@ -67,17 +68,30 @@ func (a *Attachment) SendNumbered(n uint64, body []byte, size int) (Receipt, Rea
 	return a.Member.send(a, n, body, size, nil)
 }
 
+// SendNumberedHeld is SendNumbered.
+func (a *Attachment) SendNumberedHeld(n uint64, body []byte, size int, wakes *Wakes) (Receipt, Reason) {
+	return a.Member.send(a, n, body, size, wakes)
+}
+
 // Ack notes that a Kept member has processed the messages through seq: it will not ask for them
 // again, and the others are told. A number beyond the last message, or before an earlier one, is
 // brought into range.
 func (a *Attachment) Ack(seq uint64) {
+	var wakes Wakes
+	a.AckHeld(seq, &wakes)
+	wakes.Flush()
+}
+
+// AckHeld is Ack.
+func (a *Attachment) AckHeld(seq uint64, wakes *Wakes) {
 	c := a.Member.channel
 	var after aftermath
 	c.mu.Lock()
 	if a.end == None && a.Member.mode == Kept && c.end == None {
 		a.Member.ackLocked(seq, &after)
 	}
-	c.release(&after)
+	c.settle(&after)
+	wakes.join(after.Wakes)
 }
 
 // Take moves the cursor over what lies past it, as many entries as dst has room for, and
