@@ -19,13 +19,15 @@ var mayKnow = map[string][]string{
 	"relay":     {},
 	"admission": {},
 	"apidocs":   {},
+	"front":     {},
 	"geo":       {},
 	"logs":      {},
 	"ops":       {},
+	"web":       {},
 	"settings":  {"relay"},
 	"metrics":   {"admission", "relay"},
 	"pairing":   {"admission", "relay", "geo", "logs"},
-	server:      {"admission", "relay", "apidocs", "geo", "logs", "ops", "settings", "metrics", "pairing"},
+	server:      {"admission", "relay", "apidocs", "front", "geo", "logs", "ops", "settings", "metrics", "pairing", "web"},
 }
 
 // goList runs go list with a format and returns the output, word by word.

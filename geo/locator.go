@@ -29,6 +29,7 @@ type Locator struct {
 	DefaultLang string       // BCP 47 tag of the language of names nobody has a wish for
 	Log         *slog.Logger // may be nil
 
+	recent   recent   // headers
 	nameless throttle // log lines about requests whose client is unknown
 }
 
@@ -61,7 +62,7 @@ func (l *Locator) Sender(r *http.Request) Sender {
 	sender := Sender{
 		UserAgent: printable(r.Header.Get("User-Agent"), maxUserAgentBytes),
 		Addr:      l.Proxies.ClientAddr(peer, r.Header),
-		Wishes:    ParseWishes(r.Header["Accept-Language"]),
+		Wishes:    l.recent.wishes(r.Header["Accept-Language"]),
 	}
 	sender.Place = l.Database.Place(sender.Addr, sender.Wishes, l.DefaultLang)
 	if !l.Proxies.Trusts(peer) {

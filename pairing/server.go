@@ -68,6 +68,9 @@ func NewServer(hub *relay.Hub, locator *geo.Locator, observer relay.Observer, lo
 	return s
 }
 
+// WebSockets returns what the paths of WebSockets begin with.
+func WebSockets() []string { return []string{pathV1, pathV2} }
+
 // Handles tells whether a path is this server's.
 func Handles(path string) bool {
 	for _, prefix := range []string{pathV1, pathV2, pathHTTP} {

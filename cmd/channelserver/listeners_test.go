@@ -41,7 +41,6 @@ func TestPublicListener(t *testing.T) {
 		{"GET", "/v1/ws/", 426},
 		{"POST", "/v1/ws/", 426},
 		{"GET", "/v1/ws/AAAAAAAAAAAAAAAAAAAAAA", 426},
-		{"GET", "/", 404},
 		{"GET", "/v1/wss", 404},
 		{"GET", "/metrics", 404},
 		{"GET", "/debug/pprof/", 404},
@@ -193,5 +192,23 @@ func TestTimeouts(t *testing.T) {
 	}
 	if admin.WriteTimeout != 0 {
 		t.Errorf("admin answer: %s would cut off a profile of 30 s", admin.WriteTimeout)
+	}
+}
+
+func TestPage(t *testing.T) {
+	for _, test := range []struct {
+		args   []string
+		status int
+		kind   string
+	}{{nil, 200, "text/html; charset=utf-8"}, {[]string{"--page=false"}, 404, "text/plain; charset=utf-8"}} {
+		p := start(t, test.args...)
+		response, err := http.Get("http://" + p.address + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if kind := response.Header.Get("Content-Type"); response.StatusCode != test.status || kind != test.kind {
+			t.Errorf("%q: %s, %s", test.args, response.Status, kind)
+		}
 	}
 }

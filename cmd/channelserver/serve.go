@@ -16,12 +16,14 @@ import (
 	"time"
 
 	"channelserver/apidocs"
+	"channelserver/front"
 	"channelserver/geo"
 	"channelserver/metrics"
 	"channelserver/ops"
 	"channelserver/pairing"
 	"channelserver/relay"
 	"channelserver/settings"
+	"channelserver/web"
 )
 
 // serve runs the server until a signal has drained it.
@@ -74,12 +76,21 @@ func serve(ctx context.Context, s settings.Settings, log *slog.Logger) error {
 	})
 	go door.Sweep(ctx)
 
+	pages := apidocs.Pages()
+	if s.Page {
+		pages["/{$}"] = web.Page()
+	}
 	public := ops.Public{
-		Version: running, Draining: hub.Draining, Pages: apidocs.Pages(),
+		Version: running, Draining: hub.Draining, Pages: pages,
 		Checks: func() map[string]string { return checks(hub, database) },
 	}
 	failed := make(chan error, 2)
-	address, err := listen(&s, proxies, counted(newPublicServer(public.Handler(pairing.Handles, door), log), guard), log, failed)
+	handler := public.Handler(pairing.Handles, door)
+	server := counted(newPublicServer(handler, log), guard)
+	handshakes := &front.Front{
+		Handler: handler, Prefixes: pairing.WebSockets(), Timeout: headerTimeout, ConnState: server.ConnState, ErrorLog: server.ErrorLog,
+	}
+	address, err := listen(&s, proxies, server, handshakes, log, failed)
 	if err != nil {
 		return err
 	}
@@ -127,13 +138,18 @@ func openDatabase(s *settings.Settings, log *slog.Logger) (*geo.Database, string
 	return nil, "", err
 }
 
-// listen serves the public listener and returns its URL.
-func listen(s *settings.Settings, proxies geo.Proxies, server *http.Server, log *slog.Logger, failed chan<- error) (string, error) {
+// listen serves the public listener and returns its URL. TLS connections go to the server all: their handshake
+// costs more than there is to be gained.
+func listen(s *settings.Settings, proxies geo.Proxies, server *http.Server, handshakes *front.Front, log *slog.Logger, failed chan<- error) (string, error) {
 	network := "tcp"
 	if ip := net.ParseIP(string(s.Hostname)).To4(); ip != nil {
 		network = "tcp4" // else 0.0.0.0 would stand for IPv6 too
 	}
-	listener, err := net.Listen(network, net.JoinHostPort(string(s.Hostname), strconv.Itoa(int(s.Port))))
+	config := net.ListenConfig{}
+	if s.ClientTimeout > 0 {
+		config.KeepAlive = -1 // pings find lost clients sooner
+	}
+	listener, err := config.Listen(context.Background(), network, net.JoinHostPort(string(s.Hostname), strconv.Itoa(int(s.Port))))
 	if err != nil {
 		return "", fmt.Errorf("cannot listen where hostname=%q and port=%d say: %w", s.Hostname, s.Port, err)
 	}
@@ -149,6 +165,8 @@ func listen(s *settings.Settings, proxies geo.Proxies, server *http.Server, log 
 		// HTTP/2 is not offered: WebSockets begin as HTTP/1.1 (RFC 6455 section 4.1).
 		listener = tls.NewListener(listener, &tls.Config{GetCertificate: certificate.get, NextProtos: []string{"http/1.1"}})
 		url = "https://" + listener.Addr().String()
+	} else {
+		listener = handshakes.Listen(listener)
 	}
 	go func() { failed <- server.Serve(listener) }()
 	return url, nil
