@@ -1,5 +1,5 @@
 // Command channelctl is the terminal's side of channelserver. channelctl soak strains a server with
-// good and bad clients together; channelctl soak --help tells how.
+// good and bad clients together, and channelctl pair pairs two devices; --help after either tells how.
 package main
 
 import (
@@ -20,6 +20,8 @@ func main() {
 const usage = `usage: channelctl <command> [options]
 
 commands:
+  pair   pair this terminal with another device, encrypted end to end
+  load   put a load on a server, and measure what it carries and what it costs
   soak   strain a server with good and bad clients, and count what is lost
 
 channelctl <command> --help tells more.
@@ -33,6 +35,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	switch args[0] {
+	case "load":
+		return runLoad(ctx, args[1:], stdout, stderr)
+	case "pair":
+		return runPair(ctx, args[1:], streams{os.Stdin, stdout, stderr, openTerminal})
 	case "soak":
 		return runSoak(ctx, args[1:], stdout, stderr)
 	case "help", "-h", "-help", "--help":

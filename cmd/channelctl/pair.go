@@ -1,253 +1,184 @@
 package main
 
 import (
-	"encoding/base64"
+	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
-	"sync"
-	"time"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
 
-	"github.com/gorilla/websocket"
+	"golang.org/x/text/language"
+
+	"channelserver/client"
 )
 
-// patience is how long a client waits for what should come at once.
-const patience = 30 * time.Second
+const pairUsage = `usage: channelctl pair [options]         mint a channel, show its QR code and link, and wait
+       channelctl pair [options] LINK    join by the link that the other device shows
 
-// perPair is how many messages a pair exchanges in all: as many as a channel carries by default.
-const perPair = 10
+Pairs this terminal with another one, or with a browser: texts and small files go both ways, encrypted
+so that the server cannot read them. Both devices show the same six digits: compare them.
 
-// errRefused says that the server has no room for a newcomer now (docs/protocol.md section 2).
-var errRefused = errors.New("refused")
+What comes on standard input is sent, what the other device sends goes to standard output, all else to
+standard error. Ctrl-D or the end of a piped input ends the pairing, after everything was delivered; with
+a piped input that is empty and no --file, this side receives until the other one leaves. Nobody is
+asked about the digits with --yes, or where there is no terminal: then they count as the same.
 
-// A target is the server to be strained.
-type target struct {
-	url *url.URL // static
+exit status:
+    0   done: one side has left, and everything had arrived
+    1   failed or ended early: something did not arrive, the time is over, or the server is not there
+    2   the arguments are wrong
+    3   refused: the link is used up or wrong, or the digits were not confirmed
+  130   interrupted (Ctrl-C); a second Ctrl-C does not say goodbye to the other device
+
+examples:
+  channelctl pair --server https://pair.example        # then scan the QR code with a phone
+  channelctl pair 'https://pair.example/#...'          # join; the quotes keep the shell off the #
+  channelctl pair --file photo.jpg --file notes.txt
+  echo hello | channelctl pair 'https://pair.example/#...'
+  channelctl pair --yes --directory ~/in </dev/null >texts.txt
+
+options:
+`
+
+// Exit statuses of channelctl pair, besides 0.
+const (
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefused     = 3
+	exitInterrupted = 130
+)
+
+// linkForm is a link of docs/encryption.md section 3.
+var linkForm = regexp.MustCompile(`^https?://[^/#][^#]*#[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{64}$`)
+
+// pairOptions are what the arguments of channelctl pair say.
+type pairOptions struct {
+	server    string   // where a channel is minted
+	link      string   // that is joined instead; "" for none
+	files     []string // paths of files to be sent
+	directory string   // for files that come
+	noFiles   bool     // files that come are refused
+	yes       bool     // nobody is asked
+	language  string   // Accept-Language
 }
 
-// A seat is a member of a channel, in either version of the protocol.
-type seat struct {
-	server  *target
-	version int
-	ws      *websocket.Conn
-	id      string // of the channel
-	token   string // version 2: to resume with
-	n, seq  uint64 // version 2: numbers of the last message sent and received
+// streams are what a program reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+	// terminal opens what a person can be asked on.
+	terminal func() (io.ReadWriteCloser, error)
 }
 
-// A frame of the server's, in any version; the keys that do not occur in it are zero.
-type frame struct {
-	Type, ChannelID, Resume, Message, Reason, Detail string
-	Seq                                              uint64
-}
-
-// dial opens a WebSocket.
-func (t *target) dial(path string) (*websocket.Conn, error) {
-	dialer := websocket.Dialer{HandshakeTimeout: patience, Proxy: http.ProxyFromEnvironment}
-	ws, response, err := dialer.Dial(t.url.JoinPath(path).String(), nil)
-	if errors.Is(err, websocket.ErrBadHandshake) {
-		if response.StatusCode == http.StatusTooManyRequests || response.StatusCode == http.StatusServiceUnavailable {
-			return nil, errRefused
+func parsePair(args []string, s streams) (o pairOptions, err error) {
+	set := flag.NewFlagSet("pair", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.StringVar(&o.server, "server", "http://localhost:8000", "`URL` of the server that mints the channel")
+	set.Func("file", "send the file at `PATH`, at most 10 MiB; may be repeated", func(path string) error {
+		o.files = append(o.files, path)
+		return nil
+	})
+	set.StringVar(&o.directory, "directory", ".", "save the files that come in the folder at `PATH`; nothing there is overwritten")
+	set.BoolVar(&o.noFiles, "no-files", false, "refuse the files that come")
+	set.BoolVar(&o.yes, "yes", false, "take the digits for the same without asking")
+	set.StringVar(&o.language, "language", environmentLanguage(os.Getenv), "`LANGUAGE` of the names of places, such as fr or pt-BR; from LANG unless given")
+	var words []string
+	for rest := args; err == nil; rest = set.Args()[1:] { // options may follow LINK
+		if err = set.Parse(rest); set.NArg() == 0 {
+			break
 		}
-		return nil, fmt.Errorf("opening: %s", response.Status)
+		words = append(words, set.Arg(0))
+	}
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(s.out, pairUsage)
+		set.SetOutput(s.out)
+		set.PrintDefaults()
+		return o, err
+	}
+	if err == nil {
+		err = o.check(words)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening: %w", err)
+		fmt.Fprintf(s.err, "channelctl pair: %s; see channelctl pair --help\n", harmless(err.Error()))
 	}
-	ws.SetReadDeadline(time.Now().Add(patience))
-	return ws, nil
+	return o, err
 }
 
-// take takes a seat in a channel, in a new one if it has no id.
-func (t *target) take(version int, id string) (*seat, error) {
-	s := &seat{server: t, version: version, id: id}
-	return s, s.connect()
-}
-
-// connect takes the seat, or takes it back.
-func (s *seat) connect() (err error) {
-	if s.ws, err = s.server.dial(fmt.Sprintf("/v%d/ws/%s", s.version, s.id)); err != nil {
-		return err
+// check checks what can be known before anything is done.
+func (o *pairOptions) check(words []string) error {
+	if len(words) > 1 {
+		return fmt.Errorf("%d links were given; one is enough", len(words))
 	}
-	if s.version == 2 {
-		hello := map[string]any{"type": "hello"}
-		if s.token != "" {
-			hello["resume"], hello["after"] = s.token, s.seq
-		}
-		if err := s.ws.WriteJSON(hello); err != nil {
-			return err
+	if len(words) == 1 {
+		o.link = words[0]
+		if !linkForm.MatchString(o.link) { // not shown: it is secret
+			return errors.New("LINK must be all of the link that the other device shows, like 'https://pair.example/#...'")
 		}
 	}
-	var first frame
-	if err := s.read(&first); err != nil {
-		return err
+	u, err := url.Parse(o.server)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Fragment != "" {
+		return fmt.Errorf("--server %q is not a URL like https://pair.example", o.server)
 	}
-	if first.ChannelID == "" {
-		return fmt.Errorf("the first frame names no channel: %+v", first)
+	if o.language != "" {
+		if _, err := language.Parse(o.language); err != nil {
+			return fmt.Errorf("--language %q is no language: %w", o.language, err)
+		}
 	}
-	s.id, s.token = first.ChannelID, first.Resume
+	for _, path := range o.files {
+		switch info, err := os.Stat(path); {
+		case err != nil:
+			return fmt.Errorf("--file: %w", err)
+		case info.IsDir():
+			return fmt.Errorf("--file %s: it is a folder; pack it into one file", path)
+		case info.Size() > maxFile:
+			return fmt.Errorf("--file %s: it has %s; at most %s can be sent", path, size(info.Size()), size(maxFile))
+		}
+	}
+	if !o.noFiles {
+		if info, err := os.Stat(o.directory); err != nil || !info.IsDir() {
+			return fmt.Errorf("--directory %s: there is no such folder", o.directory)
+		}
+	}
 	return nil
 }
 
-func (s *seat) read(f *frame) error {
-	if err := s.ws.ReadJSON(f); err != nil {
-		return fmt.Errorf("version %d, reading: %w", s.version, err)
-	}
-	return nil
-}
-
-func (s *seat) send(text string) error {
-	if s.version == 1 {
-		return s.ws.WriteMessage(websocket.TextMessage, []byte(text))
-	}
-	s.n++
-	return s.ws.WriteJSON(map[string]any{"type": "send", "n": s.n, "message": text})
-}
-
-// receive returns the next message of the other.
-func (s *seat) receive() (string, error) {
-	for {
-		var f frame
-		if err := s.read(&f); err != nil {
-			return "", err
-		}
-		switch {
-		case s.version == 1:
-			return f.Message, nil
-		case f.Type == "message":
-			s.seq = f.Seq
-			return f.Message, nil
-		case f.Type == "error":
-			return "", fmt.Errorf("version 2: %s: %s", f.Reason, f.Detail)
-		}
-	}
-}
-
-// leave closes as is right, waits for the answer, and returns the messages that come before it: there should be none.
-func (s *seat) leave() (rest []string, err error) {
-	defer s.ws.Close()
-	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
-	if err := s.ws.WriteControl(websocket.CloseMessage, bye, time.Now().Add(patience)); err != nil {
-		return nil, err
-	}
-	for {
-		message, err := s.receive()
-		if closed, ok := errors.AsType[*websocket.CloseError](err); ok && closed.Code == websocket.CloseNormalClosure {
-			return rest, nil
-		}
-		if err != nil {
-			return rest, fmt.Errorf("leaving: %w", err)
-		}
-		rest = append(rest, message)
-	}
-}
-
-// A ledger counts what one hears of another.
-type ledger struct {
-	delivered, lost, duplicated, reordered, foreign int
-}
-
-// text makes a message that can be told from all others, as URL-safe base64.
-func text(channel, from string, n int) string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "soak %s %s %d", channel, from, n))
-}
-
-// settle counts what was heard, by what the other has sent.
-func settle(channel, from string, sent int, heard []string) (l ledger) {
-	numbers := make(map[string]int)
-	for n := range sent {
-		numbers[text(channel, from, n)] = n
-	}
-	highest := -1
-	seen := make(map[int]bool)
-	for _, message := range heard {
-		n, ours := numbers[message]
-		switch {
-		case !ours:
-			l.foreign++
-			continue
-		case seen[n]:
-			l.duplicated++
-			continue
-		case n < highest:
-			l.reordered++
-		}
-		seen[n] = true
-		highest = max(highest, n)
-	}
-	l.delivered = len(seen)
-	l.lost = sent - len(seen)
-	return l
-}
-
-// pair opens a channel of two, lets them exchange messages, and says what was heard. In version 2 the second
-// loses its connection when it has heard half, and takes its seat back.
-func (t *target) pair(version int) (heard ledger, err error) {
-	a, err := t.take(version, "")
-	if a.ws != nil {
-		defer a.ws.Close()
-	}
-	if err != nil {
-		return heard, err
-	}
-	b, err := t.take(version, a.id)
-	defer func() {
-		if b.ws != nil {
-			b.ws.Close()
-		}
-	}()
-	if errors.Is(err, errRefused) {
-		return heard, errors.New("the second of a pair was refused")
-	}
-	if err != nil {
-		return heard, err
-	}
-	const each = perPair / 2
-	var aHeard, bHeard []string
-	var aSent, bSent int
-	var aFailed, bFailed error
-	var tasks sync.WaitGroup
-	tasks.Go(func() {
-		for aFailed == nil && aSent < each {
-			if aFailed = a.send(text(a.id, "a", aSent)); aFailed == nil {
-				aSent++
+// environmentLanguage returns the language that the environment asks for (POSIX.1-2017 section 8.2), or "".
+func environmentLanguage(getenv func(string) string) string {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if value := getenv(name); value != "" {
+			value, _, _ = strings.Cut(value, ".") // the character set
+			value, _, _ = strings.Cut(value, "@")
+			tag, err := language.Parse(value)
+			if err != nil || tag == language.Und {
+				return "" // C and POSIX are none
 			}
+			return tag.String()
 		}
-		for aFailed == nil && len(aHeard) < each {
-			var message string
-			if message, aFailed = a.receive(); aFailed == nil {
-				aHeard = append(aHeard, message)
-			}
-		}
-	})
-	tasks.Go(func() {
-		for bFailed == nil && len(bHeard) < each {
-			var message string
-			if message, bFailed = b.receive(); bFailed == nil {
-				bHeard = append(bHeard, message)
-			}
-			if version == 2 && bFailed == nil && len(bHeard) == each/2 {
-				b.ws.NetConn().Close()
-				bFailed = b.connect()
-			}
-		}
-		for bFailed == nil && bSent < each {
-			if bFailed = b.send(text(a.id, "b", bSent)); bFailed == nil {
-				bSent++
-			}
-		}
-	})
-	tasks.Wait()
-	if aFailed == nil && bFailed == nil {
-		var aRest, bRest []string
-		bRest, bFailed = b.leave()
-		aRest, aFailed = a.leave()
-		aHeard, bHeard = append(aHeard, aRest...), append(bHeard, bRest...)
 	}
-	toB, toA := settle(a.id, "a", aSent, bHeard), settle(a.id, "b", bSent, aHeard)
-	return ledger{
-		toA.delivered + toB.delivered, toA.lost + toB.lost, toA.duplicated + toB.duplicated,
-		toA.reordered + toB.reordered, toA.foreign + toB.foreign,
-	}, errors.Join(aFailed, bFailed)
+	return ""
+}
+
+// runPair is channelctl pair. It may leave goroutines behind that wait for input.
+func runPair(ctx context.Context, args []string, s streams) int {
+	o, err := parsePair(args, s)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return exitUsage
+	}
+	signal.Ignore(syscall.SIGPIPE) // writing to a pipe that nobody reads is an error, and no reason to leave without a word
+	d := &client.Dialer{Header: http.Header{"User-Agent": {"channelctl (" + runtime.GOOS + ")"}}}
+	if o.language != "" {
+		d.Header.Set("Accept-Language", o.language)
+	}
+	return newTalk(&o, s).run(ctx, d)
 }
