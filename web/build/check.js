@@ -22,6 +22,8 @@ function report(passed, what) {
   failed ||= !passed;
 }
 
+const licences = ['LICENSE', '../LICENSE'].map(file => readFileSync(join(web, file), 'utf8'));
+report(licences[0] === licences[1], 'the licence is that of the project');
 report(await buildHpke() === readFileSync(output, 'utf8'), 'hpke.js is what npm run build makes');
 
 for (const [file, limit] of Object.entries(limits)) {
