@@ -89,6 +89,7 @@ func (l *listener) accept() {
 	for {
 		conn, err := l.Listener.Accept()
 		if err == nil {
+			l.front.state(conn, http.StateNew) // here, so that each is told of before the next is served
 			select {
 			case l.work <- conn:
 			default:
@@ -149,7 +150,6 @@ var desks = sync.Pool{New: func() any { return &desk{reader: bufio.NewReader(nil
 // serve reads what a connection begins with, and gives it to whom that is for.
 func (l *listener) serve(conn net.Conn) {
 	f := l.front
-	f.state(conn, http.StateNew)
 	d := desks.Get().(*desk)
 	_ = conn.SetReadDeadline(time.Now().Add(f.Timeout))
 	n, whole, err := f.read(conn, d.head[:])

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -206,10 +207,10 @@ func TestSecondJoiner(t *testing.T) {
 func TestCuts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t, newDoor(t, roomy, 65536))
-		made := 0
+		var made atomic.Int64
 		n.wrap = func(conn net.Conn) net.Conn {
-			made++
-			return &cutConn{Conn: conn, in: 8000 + made*997%5000, out: 8000 + made*1499%5000}
+			i := int(made.Add(1))
+			return &cutConn{Conn: conn, in: 8000 + i*997%5000, out: 8000 + i*1499%5000}
 		}
 		a := create(t, n.dialer(2))
 		b := join(t, n.dialer(2), a.Link())
@@ -235,8 +236,8 @@ func TestCuts(t *testing.T) {
 		for range 4 {
 			<-done
 		}
-		if made < 10 {
-			t.Errorf("%d connections", made)
+		if made.Load() < 10 {
+			t.Errorf("%d connections", made.Load())
 		}
 	})
 }
