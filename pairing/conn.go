@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -43,7 +42,6 @@ type conn struct {
 
 	shard   int                              // owned by the registry
 	pinged  time.Duration                    // when the last ping was sent, since socket.start; owned by the sweep
-	writing sync.Mutex                       // held over the data frames that leave together; nothing under it waits for the client
 	wakes   relay.Wakes                      // who is to be woken before the reader waits; owned by the reader
 	replied bool                             // whether the socket holds replies; owned by the reader
 	member  atomic.Pointer[relay.Attachment] // nil until it has a seat
@@ -58,7 +56,7 @@ type version interface {
 	// the text, which is valid UTF-8.
 	receive(c *conn, text []byte)
 	// appendFrame renders what the member takes.
-	appendFrame(dst []byte, e *relay.Entry) []byte
+	appendFrame(dst []byte, e relay.Entry) []byte
 	// giveUp tells the hub why the connection has ended.
 	giveUp(a *relay.Attachment, why relay.Reason)
 	// closed says what it means that the client has closed with this code.
@@ -100,10 +98,7 @@ func (c *conn) serve() {
 	defer c.pass.Leave()
 	defer c.socket.Close()
 	if c.read() {
-		c.writing.Lock() // whoever gathers frames has gathered the answer to the close frame with them
-		_ = c.socket.release()
-		c.writing.Unlock()
-		c.socket.flush() // it may still be on its way
+		c.socket.flush() // the answer to the close frame may still be on its way
 	} else {
 		c.waitForClose()
 	}
@@ -119,6 +114,10 @@ func (c *conn) read() (closed bool) {
 			if err := c.socket.fill(); err != nil {
 				return c.gone(err)
 			}
+			if text, ok := c.socket.text(); ok {
+				c.receive(text)
+				continue
+			}
 		}
 		kind, r, err := c.ws.NextReader()
 		if err != nil {
@@ -132,14 +131,19 @@ func (c *conn) read() (closed bool) {
 		if *text, err = appendAll(*text, r); err != nil {
 			return c.gone(err)
 		}
-		switch {
-		case c.over.Load() != uint32(relay.None): // it is only waited for
-		case !utf8.Valid(*text):
-			c.end(relay.BadPayload)
-		default:
-			c.version.receive(c, *text)
-		}
+		c.receive(*text)
 		c.server.buffers.put(text)
+	}
+}
+
+// receive takes a message of the client in.
+func (c *conn) receive(text []byte) {
+	switch {
+	case c.over.Load() != uint32(relay.None): // it is only waited for
+	case !utf8.Valid(text):
+		c.end(relay.BadPayload)
+	default:
+		c.version.receive(c, text)
 	}
 }
 
@@ -169,22 +173,15 @@ func (c *conn) Wake() {
 
 // write sends entries in one write to the socket.
 func (c *conn) write(entries []relay.Entry) {
-	if err := c.gather(entries); err != nil {
-		c.end(failure(err)) // not under writing: it wakes others
-	}
-}
-
-func (c *conn) gather(entries []relay.Entry) error {
-	frame := c.server.buffers.get()
-	defer c.server.buffers.put(frame)
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	c.socket.hold()
+	frames := c.server.buffers.get()
 	for i := range entries {
-		*frame = c.version.appendFrame((*frame)[:0], &entries[i])
-		_ = c.ws.WriteMessage(websocket.TextMessage, *frame) // release tells
+		start := len(*frames)
+		*frames = c.version.appendFrame(beginText(*frames), entries[i])
+		*frames = endText(*frames, start)
 	}
-	return c.socket.release()
+	if err := c.socket.send(frames); err != nil {
+		c.end(failure(err))
+	}
 }
 
 // settle does what was left until all is read that has come: it wakes those who have got something, and
@@ -201,14 +198,17 @@ func (c *conn) settle() {
 // not read is not read from either, until it does or its time is up.
 func (c *conn) reply(frame []byte) {
 	c.socket.flush()
-	c.writing.Lock()
-	c.socket.hold()
 	c.replied = true
-	err := c.ws.WriteMessage(websocket.TextMessage, frame)
-	c.writing.Unlock()
-	if err != nil {
-		c.end(failure(err))
-	}
+	c.queue(frame)
+}
+
+// queue takes a text that is to leave with what is sent next.
+func (c *conn) queue(text []byte) {
+	frame := c.server.buffers.get()
+	*frame = append(beginText(*frame), text...)
+	*frame = endText(*frame, 0)
+	c.socket.queue(*frame)
+	c.server.buffers.put(frame)
 }
 
 // release sends the frames that the socket holds.

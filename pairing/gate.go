@@ -18,6 +18,15 @@ const (
 	opPong         = 0xA
 )
 
+// Bits of the first two octets of a frame (section 5.2).
+const (
+	finalBit = 0x80
+	maskBit  = 0x80
+)
+
+// maskSize is how many octets a masking key has.
+const maskSize = 4
+
 // maxControlPayload is the most octets a control frame may carry (RFC 6455 section 5.5).
 const maxControlPayload = 125
 
@@ -110,7 +119,10 @@ func (g *gate) scan(p []byte, now time.Duration) (pass, frames int, why relay.Re
 }
 
 func (g *gate) opcode() byte { return g.header[0] & 0x0F }
-func (g *gate) final() bool  { return g.header[0]&0x80 != 0 }
+func (g *gate) final() bool  { return g.header[0]&finalBit != 0 }
+
+// between tells whether a new message may come next: no frame and no fragmented message is under way.
+func (g *gate) between() bool { return g.part == partStart && g.have == 0 && !g.open }
 
 // next goes on to the next part of a frame when one is complete.
 func (g *gate) next() relay.Reason {
@@ -120,7 +132,7 @@ func (g *gate) next() relay.Reason {
 		return g.start()
 	case partLength:
 		g.part = partKey
-		g.need += 4
+		g.need += maskSize
 		return g.measure()
 	default:
 		g.part = partPayload
@@ -131,7 +143,7 @@ func (g *gate) next() relay.Reason {
 // start checks the first two octets of a header and finds out how long its length is.
 func (g *gate) start() relay.Reason {
 	length := g.header[1] & 0x7F
-	masked := g.header[1]&0x80 != 0
+	masked := g.header[1]&maskBit != 0
 	reserved := g.header[0]&0x70 != 0
 	if reserved || !masked { // sections 5.2 and 5.1
 		return relay.ProtocolError
@@ -210,9 +222,9 @@ func (g *gate) charge(length int64) relay.Reason {
 
 // unmask keeps the next octets of a close frame's payload (section 5.3).
 func (g *gate) unmask(p []byte) {
-	key := g.header[g.need-4 : g.need]
+	key := g.header[g.need-maskSize : g.need]
 	for _, octet := range p {
-		g.closing = append(g.closing, octet^key[len(g.closing)%4])
+		g.closing = append(g.closing, octet^key[len(g.closing)%maskSize])
 	}
 }
 

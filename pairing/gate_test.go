@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -149,18 +150,7 @@ func FuzzGate(f *testing.F) {
 
 // gorillaReads gives octets to a server connection of gorilla's until that fails.
 func gorillaReads(t *testing.T, octets []byte) error {
-	request, err := http.NewRequest("GET", "http://relay.test/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for key, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
-		request.Header.Set(key, value)
-	}
-	upgrader := websocket.Upgrader{ReadBufferSize: 1024}
-	ws, err := upgrader.Upgrade(tape{bytes.NewReader(octets)}, request, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ws := upgrade(t, tape{bytes.NewReader(octets)})
 	for {
 		_, r, err := ws.NextReader()
 		if err == nil {
@@ -170,6 +160,21 @@ func gorillaReads(t *testing.T, octets []byte) error {
 			return err
 		}
 	}
+}
+
+// upgrade makes a server connection of gorilla's.
+func upgrade(t *testing.T, w http.ResponseWriter) *websocket.Conn {
+	t.Helper()
+	request := httptest.NewRequest("GET", "/", nil)
+	for key, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
+		request.Header.Set(key, value)
+	}
+	upgrader := websocket.Upgrader{}
+	ws, err := upgrader.Upgrade(w, request, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ws
 }
 
 // A tape is a connection that plays octets, and the response that is hijacked to get it.

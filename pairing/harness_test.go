@@ -208,9 +208,6 @@ func (c *client) closed(want relay.Reason) {
 	}
 }
 
-// finalBit marks the last frame of a message.
-const finalBit = 0x80
-
 // frame makes a masked frame by hand. The key is not zero, so that unmasking is tested.
 func frame(first byte, payload string) []byte {
 	key := [4]byte{1, 2, 3, 4}

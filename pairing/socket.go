@@ -1,6 +1,8 @@
 package pairing
 
 import (
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
@@ -14,9 +16,10 @@ import (
 // once is kept, and a goroutine is started that waits until it has taken it or the time is up;
 // until then the socket is busy, and ready says so.
 //
-// Between hold and release, writes gather and then leave together.
+// What is given to queue gathers until something is sent, and then leaves together with that; so does all that is
+// written before the first release. Behind a close frame nothing is sent (RFC 6455 section 5.5.1).
 //
-// Read passes what it reads through the gate. While it waits for the peer it holds no buffer.
+// Read and text pass what they read through the gate. While the socket waits for the peer it holds no buffer.
 type socket struct {
 	net.Conn                             // static
 	try      func(p []byte) (int, error) // writes what can be written at once; nil where there is no such way; static; guarded by mu
@@ -35,7 +38,8 @@ type socket struct {
 
 	mu      sync.Mutex
 	out     *[]byte       // taken from Write and not yet by the kernel, nil when nothing is; guarded by mu, like all below
-	held    bool          // between hold and release
+	held    bool          // until the first release
+	closed  bool          // a close frame is sent, or is in out
 	busy    bool          // the goroutine is waiting for the peer
 	wanted  bool          // somebody found the socket busy
 	backlog int           // octets of control frames taken while busy
@@ -73,19 +77,65 @@ func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *
 // Read reads what the gate lets pass; behind that, it returns a violation.
 func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.read(p)
+	n = s.scan(p[:n])
+	if n == 0 && s.broken != nil {
+		return 0, s.broken
+	}
+	return n, err // the frames before a violation come first
+}
+
+// scan shows octets to the gate, and returns how many of them may be passed on.
+func (s *socket) scan(p []byte) int {
 	now := time.Since(s.start)
-	n, frames, why := s.gate.scan(p[:n], now)
+	n, frames, why := s.gate.scan(p, now)
 	if frames > 0 {
 		s.heard.Store(int64(now))
 	}
 	if why != relay.None {
 		s.broken = violation(why)
-		if n > 0 {
-			return n, nil // the frames before it come first
-		}
-		return 0, s.broken
 	}
-	return n, err
+	return n
+}
+
+// text returns the next message if that is what comes next, as a whole and in one frame of less than 64 KiB; else it
+// returns false, and nothing is read. That is the usual case, in which there is nothing to put together: the frame
+// is unmasked where it lies. The text may be used until the next call to fill or Read.
+func (s *socket) text() ([]byte, bool) {
+	if s.input == nil || !s.gate.between() {
+		return nil, false
+	}
+	frame := (*s.input)[s.taken:]
+	if len(frame) < 2 || frame[0] != finalBit|opText || frame[1]&maskBit == 0 {
+		return nil, false
+	}
+	length, header := int(frame[1]&^maskBit), 2
+	switch {
+	case length == 126 && len(frame) >= 4:
+		length, header = int(binary.BigEndian.Uint16(frame[2:])), 4
+	case length >= 126:
+		return nil, false
+	}
+	end := header + maskSize + length
+	if len(frame) < end || s.scan(frame[:end]) < end { // or the gate stops it, and the next read says so
+		return nil, false
+	}
+	s.taken += end
+	text := frame[header+maskSize : end]
+	unmask(text, [maskSize]byte(frame[header:]))
+	return text, true
+}
+
+// unmask changes a payload, or masks one (RFC 6455 section 5.3).
+func unmask(p []byte, key [maskSize]byte) {
+	half := uint64(binary.LittleEndian.Uint32(key[:]))
+	twice := half<<32 | half
+	for len(p) >= 8 {
+		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^twice)
+		p = p[8:]
+	}
+	for i := range p {
+		p[i] ^= key[i%maskSize]
+	}
 }
 
 func (s *socket) busyEndsLocked() {
@@ -120,10 +170,7 @@ func (s *socket) read(p []byte) (int, error) {
 		return s.Conn.Read(p)
 	}
 	n := copy(p, (*s.input)[s.taken:])
-	if s.taken += n; s.taken == len(*s.input) {
-		s.buffers.put(s.input)
-		s.input, s.taken = nil, 0
-	}
+	s.taken += n
 	return n, nil
 }
 
@@ -132,6 +179,10 @@ func (s *socket) read(p []byte) (int, error) {
 func (s *socket) fill() (err error) {
 	if s.broken != nil {
 		return s.broken
+	}
+	if s.input != nil && s.taken == len(*s.input) {
+		s.buffers.put(s.input)
+		s.input, s.taken = nil, 0
 	}
 	if s.input == nil && s.receive != nil {
 		s.waits()
@@ -158,23 +209,55 @@ func (s *socket) abort() {
 func (s *socket) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
-		return 0, s.err
+	if s.err != nil || s.closed {
+		return 0, cmp.Or(s.err, net.ErrClosed)
 	}
-	if s.busy && !s.held {
+	if s.busy {
 		if s.backlog += len(p); s.backlog > maxBacklog {
 			s.err = errBacklog
 			return 0, s.err
 		}
 	}
-	if s.out == nil {
-		s.out = s.buffers.get()
-	}
-	*s.out = append(*s.out, p...)
+	s.closed = len(p) > 0 && p[0] == finalBit|opClose
+	s.keepLocked(p)
 	if !s.held {
 		s.pushLocked()
 	}
 	return len(p), s.err
+}
+
+// queue takes a text frame that is to leave with what is sent next.
+func (s *socket) queue(frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil && !s.closed {
+		s.keepLocked(frame)
+	}
+}
+
+// send sends text frames behind what has gathered. It keeps the buffer, which is of the pool. It returns
+// the error that has ended writing, if one has.
+func (s *socket) send(frames *[]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.err != nil || s.closed:
+		s.buffers.put(frames)
+	case s.out == nil:
+		s.out = frames
+	default:
+		s.keepLocked(*frames)
+		s.buffers.put(frames)
+	}
+	s.pushLocked()
+	return s.err
+}
+
+func (s *socket) keepLocked(p []byte) {
+	if s.out == nil {
+		s.out = s.buffers.get()
+	}
+	*s.out = append(*s.out, p...)
 }
 
 // SetWriteDeadline does nothing: the socket has a time limit of its own.
@@ -187,13 +270,6 @@ func (s *socket) ready() bool {
 	defer s.mu.Unlock()
 	s.wanted = s.busy
 	return !s.busy
-}
-
-// hold makes the writes that follow gather until release.
-func (s *socket) hold() {
-	s.mu.Lock()
-	s.held = true
-	s.mu.Unlock()
 }
 
 // release sends what has gathered. It returns the error that has ended writing, if one has.

@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 
-	"github.com/gorilla/websocket"
-
 	"channelserver/geo"
 	"channelserver/relay"
 )
@@ -35,7 +33,7 @@ func (v *v1) greet(c *conn) {
 		return
 	}
 	c.sit(a)
-	_ = c.ws.WriteMessage(websocket.TextMessage, appendLink(nil, a.ChannelID())) // release tells
+	c.queue(appendLink(nil, a.ChannelID()))
 }
 
 func (*v1) receive(c *conn, text []byte) {
@@ -49,7 +47,7 @@ func (*v1) receive(c *conn, text []byte) {
 	}
 }
 
-func (*v1) appendFrame(dst []byte, e *relay.Entry) []byte { return appendEnvelope(dst, e) }
+func (*v1) appendFrame(dst []byte, e relay.Entry) []byte { return appendEnvelope(dst, &e) }
 
 func (*v1) giveUp(a *relay.Attachment, why relay.Reason) { a.Leave(why) }
 

@@ -71,7 +71,7 @@ func (p *peer) Wake() {
 			return
 		}
 		for i := range entries[:n] {
-			p.frames = append(p.frames, p.appendFrame(nil, &entries[i]))
+			p.frames = append(p.frames, p.appendFrame(nil, entries[i]))
 		}
 	}
 }

@@ -106,7 +106,7 @@ func (v *v2) sayHello(c *conn, q *request) {
 	c.Wake()
 }
 
-func (v *v2) appendFrame(dst []byte, e *relay.Entry) []byte { return v.appendEvent(dst, e) }
+func (v *v2) appendFrame(dst []byte, e relay.Entry) []byte { return v.appendEvent(dst, &e) }
 
 func (v *v2) giveUp(a *relay.Attachment, why relay.Reason) {
 	if why == relay.Bye {
