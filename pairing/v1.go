@@ -3,6 +3,7 @@ package pairing
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 
 	"channelserver/geo"
@@ -98,14 +99,7 @@ func appendEnvelope(dst []byte, e *relay.Entry) []byte {
 // clients send is base64 as a rule, which needs no escapes and is copied; all else is left to
 // encoding/json.
 func quote(text []byte) []byte {
-	plain := true
-	for _, c := range text {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
-			plain = false
-			break
-		}
-	}
-	if plain {
+	if isBare(text) {
 		body := make([]byte, 0, len(text)+2)
 		body = append(body, '"')
 		body = append(body, text...)
@@ -116,6 +110,33 @@ func quote(text []byte) []byte {
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(string(text)) // a string: it cannot fail
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n"))
+}
+
+// isBare tells whether all of text is ASCII of which a JSON string needs none escaped. It looks at eight octets at one time.
+func isBare(text []byte) bool {
+	const (
+		ones  = 0x0101010101010101
+		tops  = 0x8080808080808080
+		space = ' ' * ones
+		quote = '"' * ones
+		slash = '\\' * ones
+		rest  = (0x80 - 0x7f) * ones // what lifts a DEL to the top bit
+	)
+	for len(text) >= 8 {
+		eight := binary.LittleEndian.Uint64(text)
+		// Subtracting borrows from the next octet only where an octet is found.
+		found := eight | (eight - space) | ((eight ^ quote) - ones) | ((eight ^ slash) - ones) | (eight + rest)
+		if found&tops != 0 {
+			return false
+		}
+		text = text[8:]
+	}
+	for _, c := range text {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // isBase64URL tells whether text is URL-safe base64 (RFC 4648 section 5), padded or not, in one

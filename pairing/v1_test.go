@@ -2,6 +2,7 @@ package pairing
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -414,5 +415,19 @@ func TestOriginAllowed(t *testing.T) {
 	}
 	if !OriginAllowed(nil, []string{"null"}) || !OriginAllowed(patterns, nil) || OriginAllowed(patterns, []string{"https://example.com", "https://evil.test"}) {
 		t.Error("no patterns, no origin, or two origins")
+	}
+}
+
+// Each octet is judged by itself, wherever it is.
+func TestBare(t *testing.T) {
+	for c := range 256 {
+		want := ' ' <= c && c <= '~' && c != '"' && c != '\\'
+		for at := range 19 {
+			text := bytes.Repeat([]byte(" "), 19)
+			text[at] = byte(c)
+			if isBare(text) != want {
+				t.Errorf("an octet %#x at %d: %t", c, at, !want)
+			}
+		}
 	}
 }
