@@ -34,7 +34,7 @@ type conn struct {
 	server  *Server         // static, like all down to opened
 	version version         // of the protocol
 	pass    *admission.Pass // left when the connection is over; its other methods are the greeter's and the reader's
-	ws      *websocket.Conn // read by the reader; written under writing, but for control frames
+	ws      *websocket.Conn // for reading only; owned by the reader
 	input   *bufio.Reader   // what ws reads from, which reads from socket
 	socket  *socket
 	remote  netip.Addr // invalid when unknown
@@ -69,6 +69,16 @@ func newConn(s *Server, v version, ws *websocket.Conn, h *hijacker, remote netip
 	socket.resume = c.Wake
 	socket.fail = c.end
 	socket.waits = c.settle
+	ws.SetPingHandler(func(payload string) error {
+		if err := socket.control(opPong, []byte(payload)); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil // after a close frame no answer is due
+	})
+	ws.SetCloseHandler(func(code int, _ string) error {
+		_ = socket.control(opClose, websocket.FormatCloseMessage(code, "")) // it fails if one has been sent, or nothing can be
+		return nil
+	})
 	return c
 }
 
@@ -97,7 +107,9 @@ func (c *conn) serve() {
 	defer c.server.registry.remove(c)
 	defer c.pass.Leave()
 	defer c.socket.Close()
-	if c.read() {
+	closed := c.read()
+	c.socket.dropInput()
+	if closed {
 		c.socket.flush() // the answer to the close frame may still be on its way
 	} else {
 		c.waitForClose()
@@ -245,8 +257,8 @@ func (c *conn) end(why relay.Reason) {
 	}
 	// The deadline comes first: the reader may be waiting for this client, and does not look up.
 	_ = c.socket.SetReadDeadline(time.Now().Add(linger))
-	text := websocket.FormatCloseMessage(why.Code(), why.String())
-	if err := c.ws.WriteControl(websocket.CloseMessage, text, time.Now().Add(linger)); err != nil {
+	err := c.socket.control(opClose, websocket.FormatCloseMessage(why.Code(), why.String()))
+	if err != nil && !errors.Is(err, net.ErrClosed) {
 		c.socket.abort()
 	}
 }
@@ -289,7 +301,7 @@ func (c *conn) checkLife(heartbeat, timeout time.Duration) {
 	}
 	if heartbeat > 0 && now-max(heard, c.pinged) >= heartbeat {
 		c.pinged = now
-		if err := c.ws.WriteControl(websocket.PingMessage, nil, time.Now().Add(linger)); err != nil {
+		if err := c.socket.control(opPing, nil); err != nil {
 			c.end(failure(err))
 		}
 	}

@@ -41,6 +41,22 @@ type listener struct {
 
 func (l *listener) receive(_ *conn, text []byte) { l.texts = append(l.texts, string(text)) }
 
+// A reel is a descriptor that plays a tape, so many octets at a time.
+type reel struct {
+	tape
+	chunk   int
+	buffers *pool
+}
+
+func (r *reel) tryWrite(p []byte) (int, error) { return len(p), nil }
+
+func (r *reel) receive() (*[]byte, error) {
+	p := r.buffers.get()
+	n, err := r.Read((*p)[:r.chunk])
+	*p = (*p)[:n]
+	return p, err
+}
+
 // FuzzText checks that it makes no difference to what is received, and to why the connection ends, whether messages
 // are read where they lie or by gorilla.
 func FuzzText(f *testing.F) {
@@ -62,15 +78,7 @@ func FuzzText(f *testing.F) {
 			h := &hijacker{ResponseWriter: played, server: server, maxMessage: 1000}
 			ws := upgrade(t, h)
 			if inPlace {
-				h.socket.receive = func() (*[]byte, error) {
-					p := server.buffers.get()
-					n, err := played.Read((*p)[:chunk])
-					*p = (*p)[:n]
-					if n == 0 {
-						return nil, err
-					}
-					return p, nil
-				}
+				h.socket.descriptor = &reel{played, chunk, &server.buffers}
 			}
 			heard := new(listener)
 			newConn(server, heard, ws, h, netip.Addr{}).read()

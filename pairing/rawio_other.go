@@ -2,15 +2,7 @@
 
 package pairing
 
-import (
-	"net"
-	"syscall"
-)
+import "net"
 
-// Here every write has a goroutine, and a connection that waits has a buffer.
-
-func rawConn(net.Conn) syscall.RawConn { return nil }
-
-func tryWriter(syscall.RawConn) func(p []byte) (int, error) { return nil }
-
-func bufferlessReader(syscall.RawConn, *pool) func() (*[]byte, error) { return nil }
+// newDescriptor returns none: here every write has a goroutine, and a connection that waits has a buffer.
+func newDescriptor(net.Conn, *pool) descriptor { return nil }

@@ -8,9 +8,23 @@ import (
 	"syscall"
 )
 
-// rawConn returns the descriptor below a connection; nil for a connection that has none of its own,
-// as one under TLS.
-func rawConn(conn net.Conn) syscall.RawConn {
+// A rawIO is the descriptor of a TCP connection.
+type rawIO struct {
+	conn    syscall.RawConn
+	buffers *pool
+
+	write    func(fd uintptr) bool // writeOnce; made once, not for every call, as is read
+	out      []byte
+	written  int
+	writeErr error
+
+	read    func(fd uintptr) bool // readOnce
+	in      *[]byte
+	readErr error
+}
+
+// newDescriptor returns the descriptor below a connection; nil for a connection that has none of its own, as one under TLS.
+func newDescriptor(conn net.Conn, buffers *pool) descriptor {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return nil
@@ -19,78 +33,60 @@ func rawConn(conn net.Conn) syscall.RawConn {
 	if err != nil {
 		return nil
 	}
-	return raw
+	r := &rawIO{conn: raw, buffers: buffers}
+	r.write, r.read = r.writeOnce, r.readOnce
+	return r
 }
 
-// tryWriter returns a function that writes as much as the kernel takes without waiting, 0 octets
-// if need be; nil where there is no descriptor. Calls of it must not overlap.
-func tryWriter(raw syscall.RawConn) func(p []byte) (int, error) {
-	if raw == nil {
-		return nil
+// tryWrite implements descriptor.
+func (r *rawIO) tryWrite(p []byte) (int, error) {
+	r.out = p
+	err := r.conn.Write(r.write)
+	r.out = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case r.writeErr == syscall.EAGAIN, r.writeErr == syscall.EINTR:
+		return 0, nil
+	case r.writeErr != nil:
+		return 0, r.writeErr
 	}
-	// The closure is made once, not for every call.
-	var (
-		octets  []byte
-		written int
-		failure error
-	)
-	once := func(fd uintptr) bool {
-		written, failure = syscall.Write(int(fd), octets)
-		return true // never wait
-	}
-	return func(p []byte) (int, error) {
-		octets = p
-		err := raw.Write(once)
-		octets = nil
-		switch {
-		case err != nil:
-			return 0, err
-		case failure == syscall.EAGAIN, failure == syscall.EINTR:
-			return 0, nil
-		case failure != nil:
-			return 0, failure
-		}
-		return written, nil
-	}
+	return r.written, nil
 }
 
-// bufferlessReader returns a function that waits for octets and reads them into a buffer of the pool that it
-// gets only when they are there; nil where there is no descriptor. Calls of it must not overlap.
-func bufferlessReader(raw syscall.RawConn, buffers *pool) func() (*[]byte, error) {
-	if raw == nil {
-		return nil
+func (r *rawIO) writeOnce(fd uintptr) bool {
+	r.written, r.writeErr = syscall.Write(int(fd), r.out)
+	return true // never wait
+}
+
+// receive implements descriptor.
+func (r *rawIO) receive() (*[]byte, error) {
+	if err := r.conn.Read(r.read); err != nil {
+		return nil, err
 	}
-	var (
-		input   *[]byte
-		failure error
-	)
-	once := func(fd uintptr) bool {
-		b := buffers.get()
-		n, err := syscall.Read(int(fd), (*b)[:cap(*b)])
-		for err == syscall.EINTR {
-			n, err = syscall.Read(int(fd), (*b)[:cap(*b)])
-		}
-		if n > 0 {
-			*b = (*b)[:n]
-			input, failure = b, nil
-			return true
-		}
-		buffers.put(b)
-		switch err {
-		case syscall.EAGAIN:
-			return false // wait, and try again
-		case nil:
-			err = io.EOF
-		}
-		input, failure = nil, err
+	in := r.in
+	r.in = nil
+	return in, r.readErr
+}
+
+func (r *rawIO) readOnce(fd uintptr) bool {
+	b := r.buffers.get()
+	n, err := syscall.Read(int(fd), (*b)[:cap(*b)])
+	for err == syscall.EINTR {
+		n, err = syscall.Read(int(fd), (*b)[:cap(*b)])
+	}
+	if n > 0 {
+		*b = (*b)[:n]
+		r.in, r.readErr = b, nil
 		return true
 	}
-	return func() (*[]byte, error) {
-		if err := raw.Read(once); err != nil {
-			return nil, err
-		}
-		b, err := input, failure
-		input = nil
-		return b, err
+	r.buffers.put(b)
+	switch err {
+	case syscall.EAGAIN:
+		return false // wait, and try again
+	case nil:
+		err = io.EOF
 	}
+	r.in, r.readErr = nil, err
+	return true
 }

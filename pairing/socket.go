@@ -21,20 +21,19 @@ import (
 //
 // Read and text pass what they read through the gate. While the socket waits for the peer it holds no buffer.
 type socket struct {
-	net.Conn                             // static
-	try      func(p []byte) (int, error) // writes what can be written at once; nil where there is no such way; static; guarded by mu
-	receive  func() (*[]byte, error)     // waits for octets; nil where there is no such way; static
-	timeout  time.Duration               // how long the peer may take to read what is kept; static
-	buffers  *pool                       // static
-	resume   func()                      // called when a socket that was found busy is ready again; static
-	fail     func(why relay.Reason)      // called when the goroutine could not write; static
-	waits    func()                      // called before the reader waits for the peer; static
-	start    time.Time                   // static
-	heard    atomic.Int64                // when the last frame was complete, in nanoseconds since start
-	gate     gate                        // owned by the reader, like all down to mu
-	input    *[]byte                     // octets that have come and are yet to be read, nil when there are none
-	taken    int                         // how many of them have been read
-	broken   error                       // the violation after which nothing is read, nil before
+	net.Conn                        // static
+	descriptor                      // below it; nil where there is none; static
+	timeout    time.Duration        // how long the peer may take to read what is kept; static
+	buffers    *pool                // static
+	resume     func()               // called when a socket that was found busy is ready again; static
+	fail       func(w relay.Reason) // called when the goroutine could not write; static
+	waits      func()               // called before the reader waits for the peer; static
+	start      time.Time            // static
+	heard      atomic.Int64         // when the last frame was complete, in nanoseconds since start
+	gate       gate                 // owned by the reader, like all down to mu
+	input      *[]byte              // octets that have come, nil when there are none
+	taken      int                  // how many of them have been read
+	broken     error                // the violation after which nothing is read, nil before
 
 	mu      sync.Mutex
 	out     *[]byte       // taken from Write and not yet by the kernel, nil when nothing is; guarded by mu, like all below
@@ -45,6 +44,15 @@ type socket struct {
 	backlog int           // octets of control frames taken while busy
 	flushed chan struct{} // closed when busy ends; nil while nobody waits for that
 	err     error         // what ended writing
+}
+
+// A descriptor is a way to read and write that does not hold a buffer while it waits, and does not wait to write. One
+// goroutine may read and one may write at the same time.
+type descriptor interface {
+	// tryWrite writes as much as is taken at once, 0 octets if need be.
+	tryWrite(p []byte) (int, error)
+	// receive waits for octets and reads them into a buffer of the pool, which it gets only when they are there.
+	receive() (*[]byte, error)
 }
 
 // maxBacklog is how many octets of control frames a socket takes while its peer reads nothing:
@@ -61,16 +69,14 @@ func (v violation) Error() string { return relay.Reason(v).String() }
 // newSocket wraps a connection. It is held, so that the answer to the handshake leaves together
 // with the first frame.
 func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *pool) *socket {
-	raw := rawConn(conn)
 	return &socket{
-		Conn:    conn,
-		try:     tryWriter(raw),
-		receive: bufferlessReader(raw, buffers),
-		timeout: timeout,
-		buffers: buffers,
-		start:   time.Now(),
-		gate:    gate{maxMessage: maxMessage},
-		held:    true,
+		Conn:       conn,
+		descriptor: newDescriptor(conn, buffers),
+		timeout:    timeout,
+		buffers:    buffers,
+		start:      time.Now(),
+		gate:       gate{maxMessage: maxMessage},
+		held:       true,
 	}
 }
 
@@ -181,14 +187,21 @@ func (s *socket) fill() (err error) {
 		return s.broken
 	}
 	if s.input != nil && s.taken == len(*s.input) {
-		s.buffers.put(s.input)
-		s.input, s.taken = nil, 0
+		s.dropInput()
 	}
-	if s.input == nil && s.receive != nil {
+	if s.input == nil && s.descriptor != nil {
 		s.waits()
 		s.input, err = s.receive()
 	}
 	return err
+}
+
+// dropInput gives the buffer of what has come back, whether it is read or not.
+func (s *socket) dropInput() {
+	if s.input != nil {
+		s.buffers.put(s.input)
+		s.input, s.taken = nil, 0
+	}
 }
 
 // times returns now, and when the last frame was complete, both since start.
@@ -203,6 +216,15 @@ func (s *socket) abort() {
 		_ = tcp.SetLinger(0)
 	}
 	s.Conn.Close()
+}
+
+// control sends a control frame (RFC 6455 section 5.5) with a payload of at most 125 octets, or returns the error that has ended
+// writing. It may be called at any time.
+func (s *socket) control(opcode byte, payload []byte) error {
+	var frame [2 + maxControlPayload]byte
+	frame[0], frame[1] = finalBit|opcode, byte(len(payload))
+	_, err := s.Write(frame[:2+copy(frame[2:], payload)])
+	return err
 }
 
 // Write takes all of p, or returns the error that has ended writing. It may be called at any time.
@@ -286,13 +308,10 @@ func (s *socket) pushLocked() {
 	if s.out == nil || s.busy || s.err != nil {
 		return
 	}
-	if s.try != nil {
-		n, err := s.try(*s.out)
-		if err != nil {
+	if s.descriptor != nil {
+		n, err := s.tryWrite(*s.out)
+		if err != nil || n == len(*s.out) {
 			s.err = err
-			return
-		}
-		if n == len(*s.out) {
 			s.buffers.put(s.out)
 			s.out = nil
 			return

@@ -3,7 +3,6 @@ package pairing
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 
 	"channelserver/geo"
@@ -34,7 +33,10 @@ func (v *v1) greet(c *conn) {
 		return
 	}
 	c.sit(a)
-	c.queue(appendLink(nil, a.ChannelID()))
+	link := c.server.buffers.get()
+	*link = appendLink(*link, a.ChannelID())
+	c.queue(*link)
+	c.server.buffers.put(link)
 }
 
 func (*v1) receive(c *conn, text []byte) {
@@ -54,34 +56,35 @@ func (*v1) giveUp(a *relay.Attachment, why relay.Reason) { a.Leave(why) }
 
 func (*v1) closed(int) relay.Reason { return relay.Bye }
 
-// senderJSON has the keys of sender metadata (docs/protocol.md section 1); unknown ones are left out.
-type senderJSON struct {
-	UserAgent string `json:"ua,omitempty"`
-	Remote    string `json:"remote,omitempty"`
-	City      string `json:"city,omitempty"`
-	Region    string `json:"region,omitempty"`
-	Country   string `json:"country,omitempty"`
-}
-
 func newCard(s geo.Sender) *card { return &card{sender: s, rendered: renderSender(s, s.Place)} }
 
-// renderSender returns the sender object of somebody in a place, which may be in any language.
+// renderSender returns the sender object (docs/protocol.md section 1) of somebody in a place, which may be in
+// any language. What is unknown is left out.
 func renderSender(s geo.Sender, place geo.Place) []byte {
-	sender := senderJSON{UserAgent: s.UserAgent, City: place.City, Region: place.Region, Country: place.Country}
+	remote := ""
 	if s.Addr.IsValid() {
-		sender.Remote = s.Addr.String()
+		remote = s.Addr.String()
 	}
-	rendered, _ := json.Marshal(sender) // strings only: it cannot fail
-	return rendered
+	var buffer [256]byte
+	dst := buffer[:0]
+	for _, field := range [...]struct{ key, value string }{
+		{`"ua":`, s.UserAgent}, {`"remote":`, remote}, {`"city":`, place.City}, {`"region":`, place.Region}, {`"country":`, place.Country},
+	} {
+		if field.value != "" {
+			dst = appendQuoted(append(append(dst, ','), field.key...), field.value)
+		}
+	}
+	if len(dst) == 0 {
+		return []byte("{}")
+	}
+	dst[0] = '{'
+	return bytes.Clone(append(dst, '}'))
 }
 
 // appendLink appends the first frame that a member gets (docs/protocol.md section 2).
 func appendLink(dst []byte, id relay.ID) []byte {
-	text := id.String()
-	dst = append(dst, `{"link":"`+pathV1+`/`...)
-	dst = append(dst, text...)
-	dst = append(dst, `","channelid":"`...)
-	dst = append(dst, text...)
+	dst = id.Append(append(dst, `{"link":"`+pathV1+`/`...))
+	dst = id.Append(append(dst, `","channelid":"`...))
 	return append(dst, `"}`...)
 }
 
@@ -95,25 +98,24 @@ func appendEnvelope(dst []byte, e *relay.Entry) []byte {
 	return append(dst, '}')
 }
 
-// quote returns valid UTF-8 as a JSON string (RFC 8259 section 7), in a slice of its own. What
-// clients send is base64 as a rule, which needs no escapes and is copied; all else is left to
-// encoding/json.
-func quote(text []byte) []byte {
+// quote returns valid UTF-8 as a JSON string, in a slice of its own.
+func quote(text []byte) []byte { return appendQuoted(make([]byte, 0, len(text)+2), text) }
+
+// appendQuoted appends text as a JSON string (RFC 8259 section 7). What clients send is base64 as a rule, which needs
+// no escapes and is copied; all else is left to encoding/json.
+func appendQuoted[T string | []byte](dst []byte, text T) []byte {
 	if isBare(text) {
-		body := make([]byte, 0, len(text)+2)
-		body = append(body, '"')
-		body = append(body, text...)
-		return append(body, '"')
+		return append(append(append(dst, '"'), text...), '"')
 	}
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
+	var quoted bytes.Buffer
+	encoder := json.NewEncoder(&quoted)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(string(text)) // a string: it cannot fail
-	return bytes.TrimSuffix(body.Bytes(), []byte("\n"))
+	return append(dst, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
 }
 
 // isBare tells whether all of text is ASCII of which a JSON string needs none escaped. It looks at eight octets at one time.
-func isBare(text []byte) bool {
+func isBare[T string | []byte](text T) bool {
 	const (
 		ones  = 0x0101010101010101
 		tops  = 0x8080808080808080
@@ -123,7 +125,8 @@ func isBare(text []byte) bool {
 		rest  = (0x80 - 0x7f) * ones // what lifts a DEL to the top bit
 	)
 	for len(text) >= 8 {
-		eight := binary.LittleEndian.Uint64(text)
+		eight := uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+			uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
 		// Subtracting borrows from the next octet only where an octet is found.
 		found := eight | (eight - space) | ((eight ^ quote) - ones) | ((eight ^ slash) - ones) | (eight + rest)
 		if found&tops != 0 {
@@ -131,8 +134,8 @@ func isBare(text []byte) bool {
 		}
 		text = text[8:]
 	}
-	for _, c := range text {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return false
 		}
 	}

@@ -1,11 +1,17 @@
 package pairing
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"channelserver/geo"
 )
 
 // shapes are the keys that the frames of a server have (docs/protocol.md section 5), by type; those with a
@@ -64,4 +70,38 @@ func wellFormedV1(frame []byte) error {
 		return fmt.Errorf("the frame %q names no sender: %w", frame, err)
 	}
 	return nil
+}
+
+// senderJSON has the keys of sender metadata (docs/protocol.md section 1); unknown ones are left out.
+type senderJSON struct {
+	UserAgent string `json:"ua,omitempty"`
+	Remote    string `json:"remote,omitempty"`
+	City      string `json:"city,omitempty"`
+	Region    string `json:"region,omitempty"`
+	Country   string `json:"country,omitempty"`
+}
+
+// A sender object is what encoding/json makes of the same, but for escapes.
+func FuzzSender(f *testing.F) {
+	f.Add("Mozilla/5.0 (X11)", "203.0.113.1", "Köln", "NRW", "Germany")
+	f.Add("<\"\\>", "", "", "", "\u2028")
+	f.Fuzz(func(t *testing.T, agent, addr, city, region, country string) {
+		for _, text := range []string{agent, city, region, country} {
+			if !utf8.ValidString(text) {
+				return // never told
+			}
+		}
+		s := geo.Sender{UserAgent: agent, Place: geo.Place{City: city, Region: region, Country: country}}
+		s.Addr, _ = netip.ParseAddr(addr)
+		want := senderJSON{UserAgent: agent, City: city, Region: region, Country: country}
+		if s.Addr.IsValid() {
+			want.Remote = s.Addr.String()
+		}
+		var got senderJSON
+		decoder := json.NewDecoder(bytes.NewReader(renderSender(s, s.Place)))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&got); err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", renderSender(s, s.Place), got, err, want)
+		}
+	})
 }

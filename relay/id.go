@@ -37,4 +37,7 @@ func ParseID(text string) (ID, error) {
 }
 
 // String returns the text form: 22 characters of unpadded base64url.
-func (id ID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+func (id ID) String() string { return string(id.Append(make([]byte, 0, idLength))) }
+
+// Append appends what String returns.
+func (id ID) Append(dst []byte) []byte { return base64.RawURLEncoding.AppendEncode(dst, id[:]) }
