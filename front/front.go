@@ -151,7 +151,8 @@ var desks = sync.Pool{New: func() any { return &desk{reader: bufio.NewReader(nil
 func (l *listener) serve(conn net.Conn) {
 	f := l.front
 	d := desks.Get().(*desk)
-	_ = conn.SetReadDeadline(time.Now().Add(f.Timeout))
+	until := time.Now().Add(f.Timeout)
+	_ = conn.SetReadDeadline(until)
 	n, whole, err := f.read(conn, d.head[:])
 	if err != nil {
 		desks.Put(d)
@@ -171,7 +172,7 @@ func (l *listener) serve(conn net.Conn) {
 	read := bytes.Clone(d.head[:n])
 	desks.Put(d)
 	f.state(conn, http.StateClosed)
-	l.pass(accepted{conn: &resumed{Conn: conn, read: read}})
+	l.pass(accepted{conn: &resumed{Conn: conn, read: read, until: until}})
 }
 
 // read reads until it knows whom the connection is for: whole is the length of the head of what may be a handshake,
@@ -256,7 +257,17 @@ func (f *Front) answer(w *response, request *http.Request) {
 // resumed is a connection of which a part has been read already.
 type resumed struct {
 	net.Conn
-	read []byte
+	read  []byte
+	until time.Time // the latest that the first deadline may be; zero for any
+}
+
+// SetReadDeadline lets net/http wait for the head of the first request no longer than the Front would have.
+func (r *resumed) SetReadDeadline(t time.Time) error {
+	if !r.until.IsZero() && t.After(r.until) {
+		t = r.until
+	}
+	r.until = time.Time{}
+	return r.Conn.SetReadDeadline(t)
 }
 
 // TCPConn returns the TCP connection below, once what had been read has been read again.

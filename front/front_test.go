@@ -56,7 +56,7 @@ func world(t *testing.T, f *Front, test func(l *line, states map[http.ConnState]
 		f.Prefixes, f.Timeout = []string{"/v1/ws", "/v2/ws"}, 5*time.Second
 		f.ConnState = func(_ net.Conn, state http.ConnState) { events <- state }
 		l := &line{make(chan net.Conn), make(chan struct{})}
-		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "other") })}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "other") }), ReadHeaderTimeout: f.Timeout}
 		served := make(chan error)
 		go func() { served <- server.Serve(f.Listen(l)) }()
 		test(l, states)
@@ -159,6 +159,18 @@ func TestSlowHead(t *testing.T) {
 			if took := time.Since(start); took != 5*time.Second {
 				t.Errorf("%q: closed after %v", begin, took)
 			}
+		}
+		// What turns out late to be no handshake has what is left of the time.
+		start := time.Now()
+		conn := l.dial()
+		io.WriteString(conn, plain[:9])
+		time.Sleep(4 * time.Second) // of synctest
+		io.WriteString(conn, "x")
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != 5*time.Second {
+			t.Errorf("no handshake: closed after %v", took)
 		}
 	})
 }

@@ -62,7 +62,7 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	d := w.desk
-	d.source = resumed{w.conn, w.early}
+	d.source = resumed{Conn: w.conn, read: w.early}
 	d.reader.Reset(&d.source)
 	if len(w.early) > 0 {
 		_, _ = d.reader.Peek(1) // so that they are Buffered

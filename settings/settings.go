@@ -26,7 +26,7 @@ import (
 type Settings struct {
 	Hostname       Host    `group:"Listening" default:"0.0.0.0" unit:"HOST" desc:"Address or name to listen on. Empty means every address, IPv4 and IPv6."`
 	Port           Port    `default:"8000" unit:"PORT" desc:"Port to listen on. 0 means any free one."`
-	AllowedOrigins Origins `split_words:"true" otherwise:"empty (any)" unit:"LIST" desc:"Origins whose pages may open channels, separated by commas: https://example.com, with a port if it is not the usual one, https://*.example.com for every subdomain, or null. Requests without an Origin, which do not come from pages, are not concerned."`
+	AllowedOrigins Origins `split_words:"true" otherwise:"empty (any)" unit:"LIST" desc:"Origins whose pages may open channels, separated by commas: https://example.com, with a port if it is not the usual one, https://*.example.com for every subdomain, or null. The page at / needs its own origin in the list. Requests without an Origin, which do not come from pages, are not concerned."`
 	Page           Switch  `default:"true" desc:"Serve the pairing page at /, for people who open the server's address in a browser. Without it / is answered 404."`
 	TLSCert        string  `split_words:"true" otherwise:"empty (no TLS)" unit:"FILE" desc:"Certificate chain in PEM form, to serve https and wss on the same port. It is read again when it changes. Needs tls_key."`
 	TLSKey         string  `split_words:"true" otherwise:"empty (no TLS)" unit:"FILE" desc:"Private key of tls_cert in PEM form."`

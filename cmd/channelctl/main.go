@@ -1,5 +1,6 @@
-// Command channelctl is the terminal's side of channelserver. channelctl soak strains a server with
-// good and bad clients together, and channelctl pair pairs two devices; --help after either tells how.
+// Command channelctl is the terminal's side of channelserver: channelctl pair pairs this terminal with another
+// device, load measures what a server carries and what that costs, and soak strains it with good and bad clients
+// together. Each tells more with --help.
 package main
 
 import (
