@@ -13,9 +13,10 @@
  */
 
 import { contentOf, maxDataOf, Pairing, parseLink } from './seal.js';
-import * as transport from './transport.js';
+import {
+  Channel as Seat, ChannelError, ChannelEvent, createChannel as createSeat, joinChannel as joinSeat, resumeChannel as resumeSeat,
+} from './transport.js';
 
-const { ChannelError, ChannelEvent } = transport;
 export { ChannelError, ChannelEvent };
 
 /** How many messages a channel is to carry. A file takes many. */
@@ -39,7 +40,7 @@ export async function createChannel(server, options = {}) {
   page.hash = '';
   const pairing = await Pairing.create();
   pairing.state.page = page.href;
-  return transport.createChannel(server, { maxExchanges: MAX_EXCHANGES, ...options, Channel, pairing });
+  return createSeat(server, { maxExchanges: MAX_EXCHANGES, ...options, Channel, pairing });
 }
 
 /**
@@ -55,7 +56,7 @@ export async function joinChannel(link, options = {}) {
   const parts = parseLink(String(link));
   if (!parts) throw new ChannelError('bad-link', undefined, 'a link ends in #, 22 characters, a dot and 64 characters');
   const { server, id } = parts;
-  return transport.joinChannel({ server: options.server ?? server, id }, { ...options, Channel, pairing: Pairing.join(parts) });
+  return joinSeat({ server: options.server ?? server, id }, { ...options, Channel, pairing: Pairing.join(parts) });
 }
 
 /**
@@ -68,7 +69,7 @@ export async function joinChannel(link, options = {}) {
 export async function resumeChannel(options = {}) {
   checkContext();
   try {
-    return await transport.resumeChannel({ ...options, Channel, pairing: undefined });
+    return await resumeSeat({ ...options, Channel, pairing: undefined });
   } catch (error) {
     if (error === notOurs) return null;
     throw error;
@@ -91,7 +92,7 @@ function checkContext() {
  *   refused  {reason, sender, from}: for the creator; somebody came with a wrong secret, or when it was paired
  *   closed   also for wrong-secret, already-paired and messages-missing, with the code 0
  */
-export class Channel extends transport.Channel {
+export class Channel extends Seat {
   #pairing;
   #sealing = Promise.resolve(); // done when what was sent before is sealed
   #answers = 0; // that wait to be sent

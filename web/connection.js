@@ -9,6 +9,16 @@ const OPENING = 20_000;
 /** How often a connection is looked at. One that has been silent at four looks is over. */
 const LOOK = 10_000;
 
+/** What may be a channel's id. The server knows better which ids there are. */
+export const ID = /^[\w-]{1,64}$/;
+
+/** Returns where a channel is joined, or with an empty id minted. */
+export function urlOf(server, version, id) {
+  const url = new URL(server);
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/v${version}/ws/${id}`;
+  return url.href;
+}
+
 /** Whether a close says that there is no point in connecting again. */
 export const isFinal = code => [1000, 1002, 1007, 1008, 1009].includes(code) || code >= 4000 && code !== 4010;
 

@@ -7,17 +7,17 @@ import { CipherSuite, HkdfSha256, XWing } from './hpke.js';
 const KEY = 1, OPEN = 2, SEALED = 3, REFUSED = 4, ASK = 5, READY = 6;
 
 // Octets of each part of a message.
-const PUBLIC_KEY = 1216, ENC = 1120, HASH = 16, SEQ = 8, NONCE = 12, TAG = 16;
+const PUBLIC_KEY = 1216, COMMITMENT = 32, REVEAL = 32, ENC = 1120, HASH = 16, SEQ = 8, NONCE = 12, TAG = 16;
 
 const REFUSALS = [, 'wrong-secret', 'already-paired'];
-const TO_JOINER = 'creator to joiner', TO_CREATOR = 'joiner to creator';
 
 /** Octets that a sealed message has besides the data: type, sequence number, nonce, tag and kind of data. */
 const OVERHEAD = 1 + SEQ + NONCE + TAG + 1;
 
 const utf8 = text => new TextEncoder().encode(text);
 const random = length => crypto.getRandomValues(new Uint8Array(length));
-const hash = async octets => new Uint8Array(await crypto.subtle.digest('SHA-256', octets)).subarray(0, HASH);
+const sha256 = async octets => new Uint8Array(await crypto.subtle.digest('SHA-256', octets));
+const hash = async octets => (await sha256(octets)).subarray(0, HASH);
 
 function concat(...parts) {
   const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
@@ -57,7 +57,12 @@ export const maxDataOf = maxMessageSize => Math.floor(maxMessageSize * 3 / 4) - 
  */
 export function parseLink(link) {
   const [, server, id, secret] = /^(https?:\/\/[^#]+)#([\w-]{21}[AQgw])\.([\w-]{64})$/.exec(link) ?? [];
-  return id ? { server, id, secret } : null;
+  try {
+    const { username, password } = new URL(server);
+    return username || password ? null : { server, id, secret };
+  } catch {
+    return null;
+  }
 }
 
 // AES-256-GCM is named for the key schedule (RFC 9180 section 5.1) only: HPKE seals nothing here.
@@ -71,15 +76,24 @@ const context = (id, psk) => ({
 
 // What both sides derive from their HPKE context, in the form that is saved.
 async function exported(from) {
-  const [toJoiner, toCreator, short] = await Promise.all(
-    [[TO_JOINER, 32], [TO_CREATOR, 32], ['short string', 8]].map(([label, length]) => from.export(utf8(label), length)),
-  );
-  const digits = String(new DataView(short).getBigUint64(0) % 1000000n).padStart(6, '0');
-  return {
-    toJoiner: encode(new Uint8Array(toJoiner)),
-    toCreator: encode(new Uint8Array(toCreator)),
-    short: `${digits.slice(0, 3)} ${digits.slice(3)}`,
-  };
+  const key = async label => encode(new Uint8Array(await from.export(utf8(label), 32)));
+  return { toJoiner: await key('creator to joiner'), toCreator: await key('joiner to creator'), shortKey: await key('short string') };
+}
+
+// Has the platform make something of octets with a key in that form.
+async function made(use, algorithm, key, octets) {
+  const imported = await crypto.subtle.importKey('raw', decode(key), algorithm, false, [use]);
+  return new Uint8Array(await crypto.subtle[use](algorithm, imported, octets));
+}
+
+/**
+ * Returns the six digits. They take what the creator reveals last: nobody who chooses an enc knows which digits come of
+ * it (docs/encryption.md section 8).
+ */
+async function shortOf(shortKey, reveal) {
+  const mac = await made('sign', { name: 'HMAC', hash: 'SHA-256' }, shortKey, reveal);
+  const number = new DataView(mac.buffer).getBigUint64(0);
+  return String(number % 1000000n).padStart(6, '0').replace(/.../, '$& ');
 }
 
 /** Returns the public key, 1216 octets, of a secret key of 32. */
@@ -104,13 +118,11 @@ async function deriveAsCreator(id, psk, sk, enc) {
   return exported(await hpke.createRecipientContext({ ...context(id, psk), recipientKey, enc }));
 }
 
-const aes = (key, use) => crypto.subtle.importKey('raw', decode(key), 'AES-GCM', false, [use]);
-
 /** Seals content into a message: head, nonce, and what AES-256-GCM makes of the content with head as associated data. */
 async function sealed(key, head, content) {
   const nonce = random(NONCE);
   const algorithm = { name: 'AES-GCM', iv: nonce, additionalData: head };
-  return concat(head, nonce, new Uint8Array(await crypto.subtle.encrypt(algorithm, await aes(key, 'encrypt'), content)));
+  return concat(head, nonce, await made('encrypt', algorithm, key, content));
 }
 
 /** Opens a message whose head has that many octets; null if it is not whole or not of that key. */
@@ -118,8 +130,7 @@ async function opened(key, headLength, message) {
   const iv = message.subarray(headLength, headLength + NONCE);
   const algorithm = { name: 'AES-GCM', iv, additionalData: message.subarray(0, headLength) };
   try {
-    return new Uint8Array(
-      await crypto.subtle.decrypt(algorithm, await aes(key, 'decrypt'), message.subarray(headLength + NONCE)));
+    return await made('decrypt', algorithm, key, message.subarray(headLength + NONCE));
   } catch {
     return null;
   }
@@ -148,9 +159,10 @@ function sealedMessage(key, seq, content) {
 export class Pairing {
   /**
    * State: creator, which side; id, of the channel; out and in, the sequence numbers of the last messages
-   * that went and came. Of the creator secret, for the link, and pk; of both psk, of the creator sk, and of the
-   * joiner hash, that of the key to come, for as long as they are needed. From then on toJoiner, toCreator and
-   * short, and tag, the hash of the joiner's enc. With paired: peer, the member at the other side.
+   * that went and came. Of the creator secret, for the link, key, its public key and commitment, and reveal, what it has
+   * committed to; of both psk, of the creator sk, and of the joiner hash, that of the key to come, for as long as they
+   * are needed. From then on toJoiner, toCreator, and tag, the hash of the joiner's enc; of the joiner commitment
+   * and shortKey until it is told what is revealed. With paired: short, and peer, the member at the other side.
    */
   constructor(state) {
     this.state = state;
@@ -160,9 +172,12 @@ export class Pairing {
   static async create() {
     const sk = random(32);
     const psk = random(32);
-    const pk = await publicKey(sk);
-    const secret = encode(concat(psk, await hash(pk)));
-    return new Pairing({ creator: true, secret, pk: encode(pk), sk: encode(sk), psk: encode(psk), out: 0, in: 0 });
+    const reveal = random(REVEAL);
+    const key = concat(await publicKey(sk), await sha256(reveal));
+    const secret = encode(concat(psk, await hash(key)));
+    return new Pairing({
+      creator: true, secret, key: encode(key), reveal: encode(reveal), sk: encode(sk), psk: encode(psk), out: 0, in: 0,
+    });
   }
 
   /** Begins as the one who was given the link. */
@@ -173,7 +188,7 @@ export class Pairing {
 
   /** What to say first: the creator's key; or the joiner's question for it, where nothing is kept. */
   first() {
-    return encode(this.state.creator ? concat([KEY], decode(this.state.pk)) : concat([ASK]));
+    return encode(this.state.creator ? concat([KEY], decode(this.state.key)) : concat([ASK]));
   }
 
   /**
@@ -190,7 +205,7 @@ export class Pairing {
     const length = octets.length;
     switch (octets[0]) {
       case KEY:
-        return !state.creator && !state.tag && length === 1 + PUBLIC_KEY ? this.#key(octets) : {};
+        return !state.creator && !state.tag && length === 1 + PUBLIC_KEY + COMMITMENT ? this.#key(octets) : {};
       case OPEN:
         return state.creator && length === 1 + ENC + NONCE + TAG ? this.#open(octets, from) : {};
       case SEALED:
@@ -200,7 +215,7 @@ export class Pairing {
       case ASK:
         return state.creator && length === 1 ? { reply: this.first() } : {};
       case READY:
-        return this.#expects(octets, 1) && length === 1 + HASH + NONCE + TAG ? this.#ready(octets, from) : {};
+        return this.#expects(octets, 1) && length === 1 + HASH + NONCE + REVEAL + TAG ? this.#ready(octets, from) : {};
     }
     return {};
   }
@@ -221,20 +236,16 @@ export class Pairing {
 
   async #key(octets) {
     const { state } = this;
-    const pk = octets.subarray(1);
-    if (encode(await hash(pk)) !== state.hash) return { end: 'wrong-secret' };
-    let derived;
-    try {
-      derived = await deriveAsJoiner(state.id, decode(state.psk), pk);
-    } catch {
-      return { end: 'wrong-secret' }; // the key named by the link is no key
-    }
+    const key = octets.subarray(1);
+    const derived = encode(await hash(key)) === state.hash &&
+      await deriveAsJoiner(state.id, decode(state.psk), key.subarray(0, PUBLIC_KEY)).catch(() => null);
+    if (!derived) return { end: 'wrong-secret' }; // it is not the key named by the link, or that is no key
     const { enc, ...keys } = derived;
     const reply = encode(await sealed(keys.toCreator, concat([OPEN], enc), new Uint8Array()));
     const tag = encode(await hash(enc));
     delete state.psk;
     delete state.hash;
-    Object.assign(state, keys, { tag });
+    Object.assign(state, keys, { tag, commitment: encode(key.subarray(PUBLIC_KEY)) });
     return { reply };
   }
 
@@ -244,14 +255,11 @@ export class Pairing {
     const tag = await hash(enc);
     const refuse = why => ({ refused: REFUSALS[why], reply: encode(concat([REFUSED, why], tag)) });
     if (state.paired) return encode(tag) === state.tag ? { reply: await this.#readyMessage(state) } : refuse(2);
-    let keys;
-    try {
-      keys = await deriveAsCreator(state.id, decode(state.psk), decode(state.sk), enc);
-    } catch {
-      return refuse(1); // not an encapsulation at all
-    }
-    if (!await opened(keys.toCreator, 1 + ENC, octets)) return refuse(1);
-    const next = { ...keys, tag: encode(tag), peer: from, paired: true };
+    const keys = await deriveAsCreator(state.id, decode(state.psk), decode(state.sk), enc).catch(() => null);
+    if (!keys || !await opened(keys.toCreator, 1 + ENC, octets)) return refuse(1); // the former: no encapsulation at all
+    const { shortKey, ...sealing } = keys;
+    const short = await shortOf(shortKey, decode(state.reveal));
+    const next = { ...sealing, short, tag: encode(tag), peer: from, paired: true };
     const reply = await this.#readyMessage(next);
     delete state.sk; // what was recorded on the way cannot be read with what is left
     delete state.psk;
@@ -259,13 +267,21 @@ export class Pairing {
     return { reply, paired: true };
   }
 
+  // The first message that depends on what was committed to, but for the commitment.
   async #readyMessage({ toJoiner, tag }) {
-    return encode(await sealed(toJoiner, concat([READY], decode(tag)), new Uint8Array()));
+    return encode(await sealed(toJoiner, concat([READY], decode(tag)), decode(this.state.reveal)));
   }
 
   async #ready(octets, from) {
-    if (!await opened(this.#inKey, 1 + HASH, octets)) return {};
-    Object.assign(this.state, { peer: from, paired: true });
+    const { state } = this;
+    const reveal = await opened(this.#inKey, 1 + HASH, octets);
+    if (!reveal) return {};
+    // A creator that reveals something else has chosen it when it knew enc, to have the digits that it wants.
+    if (encode(await sha256(reveal)) !== state.commitment) return { end: 'wrong-secret' };
+    const short = await shortOf(state.shortKey, reveal);
+    delete state.shortKey;
+    delete state.commitment;
+    Object.assign(state, { short, peer: from, paired: true });
     return { paired: true };
   }
 

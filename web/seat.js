@@ -4,15 +4,12 @@
  * @module
  */
 
-import { Connection, isFinal } from './connection.js';
+import { Connection, ID, isFinal, urlOf } from './connection.js';
 import { ChannelError, ChannelEvent } from './events.js';
 import { check, Outbox, quiet } from './outbox.js';
 import { Readers } from './readers.js';
 import { Roster } from './roster.js';
 import { Slot, watchPage } from './surroundings.js';
-
-/** What may be a channel's id. The server knows better which ids there are. */
-export const ID = /^[\w-]{1,64}$/;
 
 /** The longest pause before the first new connection, and before any. They double in between. All times are in milliseconds. */
 const MIN_PAUSE = 250;
@@ -256,16 +253,10 @@ export class Channel extends EventTarget {
       }
     };
     try {
-      this.#connection = new Connection(WebSocket, this.#url(this.id), { opened, text, ended });
+      this.#connection = new Connection(WebSocket, urlOf(this.#server, this.version, this.id), { opened, text, ended });
     } catch (error) {
       this.#finish(1006, 'unreachable', error);
     }
-  }
-
-  #url(id) {
-    const url = new URL(this.#server);
-    url.pathname = `${url.pathname.replace(/\/$/, '')}/v${this.version}/ws/${id}`;
-    return url.href;
   }
 
   /** Forgets the connection. */
@@ -402,7 +393,7 @@ export class Channel extends EventTarget {
     this.#outbox.restart(n);
     clearTimeout(this.#timer);
     this.id = channelid;
-    this.url = this.#url(channelid);
+    this.url = urlOf(this.#server, this.version, channelid);
     this.state = 'open';
     this.#lostAt = 0;
     this.#connection.watch(this.version === 2 && (() => {

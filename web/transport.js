@@ -19,8 +19,9 @@
  * @module
  */
 
+import { ID } from './connection.js';
 import { ChannelError, ChannelEvent } from './events.js';
-import { Channel, ID } from './seat.js';
+import { Channel } from './seat.js';
 import { Slot } from './surroundings.js';
 
 export { Channel, ChannelError, ChannelEvent };

@@ -155,10 +155,7 @@ func (c *Channel) Link() string {
 func (c *Channel) ShortString() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.session.paired {
-		return ""
-	}
-	return c.session.keys.shortString
+	return c.session.short
 }
 
 // MaxData returns how many octets fit into one message.

@@ -378,7 +378,7 @@ func TestRefusedAnswer(t *testing.T) {
 
 // TestTooSmall looks at servers whose messages are too small to pair with.
 func TestTooSmall(t *testing.T) {
-	for size, ok := range map[int]bool{1622: false, 1623: true} { // what 1217 octets take in base64
+	for size, ok := range map[int]bool{1665: false, 1666: true} { // what 1249 octets take in base64
 		synctest.Test(t, func(t *testing.T) {
 			n := newNetwork(t, newDoor(t, roomy, size))
 			c, err := encrypted.Create(context.Background(), n.dialer(2), place)

@@ -52,7 +52,7 @@ func TestHostileMember(t *testing.T) {
 		go hear(a, heardA)
 		// It cannot make others take it for the creator, which is member 1.
 		for _, text := range []string{
-			"garbage", wire(0, 0), wire(1, 1216), wire(1, 3), wire(2, 1148), wire(3, 37), wire(4, 17), wire(5, 0), wire(6, 44), wire(7, 9),
+			"garbage", wire(0, 0), wire(1, 1248), wire(1, 3), wire(2, 1148), wire(3, 37), wire(4, 17), wire(5, 0), wire(6, 76), wire(7, 9),
 		} {
 			if _, err := m.Send(context.Background(), text); err != nil {
 				t.Fatal(err)

@@ -3,6 +3,8 @@ package encrypted
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -17,7 +19,8 @@ const (
 	labelCreatorToJoiner = "creator to joiner"
 	labelJoinerToCreator = "joiner to creator"
 	labelShortString     = "short string"
-	keyOfAES             = 32 // octets
+	keyOfAES             = 32 // octets, as the next
+	keyOfShortString     = 32
 )
 
 // suite returns the algorithms of HPKE (RFC 9180 section 7) that are used.
@@ -78,18 +81,26 @@ func decapsulate(v *invitation, private kem.PrivateKey, enc []byte) (*keys, erro
 type keys struct {
 	creatorToJoiner []byte // of AES-256, as is the other
 	joinerToCreator []byte
-	shortString     string
+	shortString     []byte // of HMAC-SHA-256
 }
 
 func exportKeys(context hpke.Context) *keys {
 	return &keys{
 		creatorToJoiner: context.Export([]byte(labelCreatorToJoiner), keyOfAES),
 		joinerToCreator: context.Export([]byte(labelJoinerToCreator), keyOfAES),
-		shortString:     formatShortString(context.Export([]byte(labelShortString), 8)),
+		shortString:     context.Export([]byte(labelShortString), keyOfShortString),
 	}
 }
 
-// formatShortString writes 8 octets as six digits.
+// shortStringFor returns the short string, which takes what the creator reveals last: nobody who chooses an enc knows
+// the string that comes of it (docs/encryption.md section 8).
+func (k *keys) shortStringFor(reveal []byte) string {
+	mac := hmac.New(sha256.New, k.shortString)
+	mac.Write(reveal)
+	return formatShortString(mac.Sum(nil))
+}
+
+// formatShortString writes the first 8 octets as six digits.
 func formatShortString(octets []byte) string {
 	n := binary.BigEndian.Uint64(octets) % 1_000_000
 	return fmt.Sprintf("%03d %03d", n/1000, n%1000)

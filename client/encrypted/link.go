@@ -12,7 +12,7 @@ import (
 
 const (
 	pskOctets     = 32 // the secret that both sides need
-	keyHashOctets = 16 // what the link says of the creator's key
+	keyHashOctets = 16 // what the link says of the creator's key and commitment
 )
 
 // fragmentForm is a link's fragment: the channel's id and 48 octets of secrets. 64 characters have no bits
@@ -27,9 +27,9 @@ type invitation struct {
 	keyHash [keyHashOctets]byte
 }
 
-// hashKey returns what a link says of a key.
-func hashKey(publicKey []byte) [keyHashOctets]byte {
-	sum := sha256.Sum256(publicKey)
+// hashKey returns what a link says of a creator's key and commitment: all that follows the type in its message.
+func hashKey(announced []byte) [keyHashOctets]byte {
+	sum := sha256.Sum256(announced)
 	return [keyHashOctets]byte(sum[:])
 }
 

@@ -2,9 +2,12 @@ package encrypted
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/cloudflare/circl/kem"
@@ -23,18 +26,21 @@ type session struct {
 	random     io.Reader
 	creator    bool
 
-	private kem.PrivateKey // the creator's, until it is paired
-	key     []byte         // the message with the creator's key
-	enc     []byte         // the joiner's: the creator's once paired, the joiner's once it has the key
-	keys    *keys          // nil until the same time
-	paired  bool
-	peer    int // the member with the other side; 0 if the wire does not tell
+	private    kem.PrivateKey         // the creator's, until it is paired
+	key        []byte                 // the message with the creator's key and commitment
+	reveal     [revealOctets]byte     // the creator's; told to nobody but the device that it has paired with
+	commitment [commitmentOctets]byte // to the reveal; the joiner has it once it has the key
+	enc        []byte                 // the joiner's: the creator has it once paired, the joiner once it has the key
+	keys       *keys                  // nil until the same time
+	paired     bool
+	short      string // the short string; empty until paired
+	peer       int    // the member with the other side; 0 if the wire does not tell
 
 	sent     uint64 // the seq of the last message that the channel has taken
 	received uint64 // the seq of the last message from the other side
 }
 
-// newCreator begins the session of a creator, whose invitation lacks its secrets. It takes 64 random octets.
+// newCreator begins the session of a creator, whose invitation lacks its secrets. It takes 96 random octets.
 func newCreator(page, id string, random io.Reader) (*session, error) {
 	s := &session{invitation: invitation{page: page, id: id}, random: random, creator: true}
 	if _, err := io.ReadFull(random, s.invitation.psk[:]); err != nil {
@@ -44,8 +50,12 @@ func newCreator(page, id string, random io.Reader) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.private, s.invitation.keyHash = private, hashKey(public)
-	s.key = append([]byte{typeKey}, public...)
+	if _, err := io.ReadFull(random, s.reveal[:]); err != nil {
+		return nil, err
+	}
+	commitment := sha256.Sum256(s.reveal[:])
+	s.key = slices.Concat([]byte{typeKey}, public, commitment[:])
+	s.private, s.invitation.keyHash = private, hashKey(s.key[1:])
 	return s, nil
 }
 
@@ -85,7 +95,8 @@ func (s *session) receive(from client.Message) (answer string, event Event, err 
 	case kind == typeRefused && !s.creator && s.keys != nil && !s.paired:
 		return "", nil, s.receiveRefused(body)
 	case kind == typeReady && !s.creator && s.keys != nil && !s.paired:
-		return "", s.receiveReady(from, message), nil
+		event, err = s.receiveReady(from, message)
+		return "", event, err
 	}
 	return "", nil, nil
 }
@@ -116,22 +127,23 @@ func (s *session) receiveOpen(from client.Message, message []byte) (string, Even
 		return "", nil, err
 	}
 	s.private = nil // what was recorded cannot be read again
-	return answer, s.pair(from), nil
+	return answer, s.pair(from, s.reveal[:]), nil
 }
 
-// ready returns the creator's answer to the device that it has paired with.
+// ready returns the creator's answer to the device that it has paired with. It is the first message that depends on
+// the reveal, but for the commitment.
 func (s *session) ready() (string, error) {
 	hash := hashEnc(s.enc)
-	message, err := seal(s.keys.creatorToJoiner, s.random, append([]byte{typeReady}, hash[:]...), nil)
+	message, err := seal(s.keys.creatorToJoiner, s.random, append([]byte{typeReady}, hash[:]...), s.reveal[:])
 	return encodeMessage(message), err
 }
 
 // receiveKey has the joiner answer the creator's key, if it is the one that the link means.
-func (s *session) receiveKey(key []byte) (string, error) {
-	if hashKey(key) != s.invitation.keyHash {
+func (s *session) receiveKey(body []byte) (string, error) {
+	if hashKey(body) != s.invitation.keyHash {
 		return "", ErrWrongSecret
 	}
-	enc, keys, err := encapsulate(&s.invitation, key, s.random)
+	enc, keys, err := encapsulate(&s.invitation, body[:keyOctets], s.random)
 	if errors.Is(err, kem.ErrPubKey) {
 		return "", ErrWrongSecret // a link that names a key which is none
 	}
@@ -142,7 +154,7 @@ func (s *session) receiveKey(key []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.enc, s.keys = enc, keys
+	s.enc, s.keys, s.commitment = enc, keys, [commitmentOctets]byte(body[keyOctets:])
 	return encodeMessage(message), nil
 }
 
@@ -160,20 +172,25 @@ func (s *session) receiveRefused(body []byte) error {
 	return nil
 }
 
-// receiveReady has the joiner know that the creator has paired with it.
-func (s *session) receiveReady(from client.Message, message []byte) Event {
+// receiveReady has the joiner know that the creator has paired with it. A creator that reveals something else than it
+// had committed to has chosen it when it knew enc, to have the short string that it wants.
+func (s *session) receiveReady(from client.Message, message []byte) (Event, error) {
 	if [hashOctets]byte(message[1:1+hashOctets]) != hashEnc(s.enc) {
-		return nil
+		return nil, nil
 	}
-	if _, err := open(s.keys.creatorToJoiner, message, 1+hashOctets); err != nil {
-		return nil
+	reveal, err := open(s.keys.creatorToJoiner, message, 1+hashOctets)
+	if err != nil {
+		return nil, nil
 	}
-	return s.pair(from)
+	if sha256.Sum256(reveal) != s.commitment {
+		return nil, fmt.Errorf("%w: the creator has revealed something else than it had committed to", ErrWrongSecret)
+	}
+	return s.pair(from, reveal), nil
 }
 
-func (s *session) pair(with client.Message) Event {
-	s.paired, s.peer = true, with.From
-	return Paired{ShortString: s.keys.shortString, Sender: with.Sender, Member: with.From}
+func (s *session) pair(with client.Message, reveal []byte) Event {
+	s.paired, s.peer, s.short = true, with.From, s.keys.shortStringFor(reveal)
+	return Paired{ShortString: s.short, Sender: with.Sender, Member: with.From}
 }
 
 // outgoing and incoming return the keys of this side.

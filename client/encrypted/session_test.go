@@ -46,7 +46,7 @@ func pairings(t testing.TB, v vector, state int) (creator, joiner *session, next
 
 // TestKeyNoKey has a link name a key that is none: a coefficient is not below the modulus.
 func TestKeyNoKey(t *testing.T) {
-	key := bytes.Repeat([]byte{0xff}, keyOctets)
+	key := bytes.Repeat([]byte{0xff}, keyOctets+commitmentOctets)
 	joiner := newJoiner(&invitation{id: testID, keyHash: hashKey(key)}, rand.Reader)
 	hear(t, "no key", joiner, encodeMessage(append([]byte{typeKey}, key...)), "", nil, ErrWrongSecret)
 }
@@ -77,7 +77,7 @@ func TestOpenAgain(t *testing.T) {
 			t.Errorf("open %d: got %#v, %v", i, event, err)
 		}
 		fresh := *joiner
-		hear(t, "ready", &fresh, answer, "", Paired{ShortString: creator.keys.shortString, Member: 1}, nil)
+		hear(t, "ready", &fresh, answer, "", Paired{ShortString: creator.short, Member: 1}, nil)
 	}
 	if creator.private != nil {
 		t.Error("the creator keeps its private key") // with which, and the link, all that was recorded could be read
@@ -129,7 +129,7 @@ func TestEmptyContent(t *testing.T) {
 
 // TestNoRandomness holds that nothing goes on without random numbers.
 func TestNoRandomness(t *testing.T) {
-	for octets := range pskOctets + 32 {
+	for octets := range pskOctets + 32 + revealOctets {
 		if _, err := newCreator("", testID, bytes.NewReader(make([]byte, octets))); err == nil {
 			t.Errorf("a creator was made of %d random octets", octets)
 		}

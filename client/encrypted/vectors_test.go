@@ -28,10 +28,13 @@ type vector struct {
 	SK          hexadec         `json:"sk"`
 	PK          hexadec         `json:"pk"`
 	PSK         hexadec         `json:"psk"`
+	Reveal      hexadec         `json:"reveal"`
+	Commitment  hexadec         `json:"commitment"`
 	EKM         hexadec         `json:"ekm"`
 	Enc         hexadec         `json:"enc"`
 	KeyC2J      hexadec         `json:"key_c2j"`
 	KeyJ2C      hexadec         `json:"key_j2c"`
+	KeyShort    hexadec         `json:"key_short"`
 	ShortString string          `json:"short_string"`
 	Handshake   []vectorShake   `json:"handshake"`
 	Messages    []vectorMessage `json:"messages"`
@@ -102,6 +105,7 @@ func (v *vector) play(t testing.TB) (creator, joiner *session) {
 	var forCreator, forJoiner tape
 	forCreator.Write(v.PSK)
 	forCreator.Write(v.SK)
+	forCreator.Write(v.Reveal)
 	forJoiner.Write(v.EKM)
 	for _, m := range v.Handshake {
 		v.tapeOf(m.Dir, &forCreator, &forJoiner).Write(m.Nonce)
@@ -174,6 +178,7 @@ func (v *vector) run(t *testing.T) {
 	same(t, "the greeting of the joiner", joiner.greeting(), ask.Octets)
 	hear(t, "ask", creator, ask.Octets, key.Octets, nil, nil)
 	hear(t, "key", joiner, key.Octets, open.Octets, nil, nil)
+	same(t, "the commitment", hex.EncodeToString(joiner.commitment[:]), hex.EncodeToString(v.Commitment))
 	same(t, "enc", hex.EncodeToString(joiner.enc), hex.EncodeToString(v.Enc))
 	for _, b := range v.BadOpens {
 		var told Event
@@ -190,6 +195,7 @@ func (v *vector) run(t *testing.T) {
 	hear(t, "ready", joiner, ready.Octets, "", Paired{ShortString: v.ShortString, Member: 1}, nil)
 	same(t, "the key to the joiner", hex.EncodeToString(creator.keys.creatorToJoiner), hex.EncodeToString(v.KeyC2J))
 	same(t, "the key to the creator", hex.EncodeToString(joiner.keys.joinerToCreator), hex.EncodeToString(v.KeyJ2C))
+	same(t, "the key of the short string", hex.EncodeToString(joiner.keys.shortString), hex.EncodeToString(v.KeyShort))
 	for _, b := range v.Bad {
 		receiver := *joiner
 		if b.Dir == j2c {

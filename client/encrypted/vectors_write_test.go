@@ -50,7 +50,7 @@ func newVector(t *testing.T, name, page, id string, messages []vectorMessage) ve
 		return b
 	}
 	v := vector{
-		Name: name, ChannelID: id, PSK: octets(pskOctets), SK: octets(32), EKM: octets(64),
+		Name: name, ChannelID: id, PSK: octets(pskOctets), SK: octets(32), Reveal: octets(revealOctets), EKM: octets(64),
 		Handshake: []vectorShake{
 			{Type: "key", Dir: c2j},
 			{Type: "ask", Dir: j2c},
@@ -72,7 +72,7 @@ func newVector(t *testing.T, name, page, id string, messages []vectorMessage) ve
 	creator, joiner := v.play(t)
 	v.Link = creator.invitation.link()
 	joiner.invitation = creator.invitation
-	v.PK = creator.key[1:]
+	v.PK, v.Commitment = creator.key[1:1+keyOctets], creator.key[1+keyOctets:]
 	say := func(s *session, text string) string {
 		from := map[bool]int{true: 2, false: 1}[s.creator]
 		answer, _, err := s.receive(client.Message{From: from, Text: text})
@@ -86,7 +86,8 @@ func newVector(t *testing.T, name, page, id string, messages []vectorMessage) ve
 	v.Handshake[2].Octets = say(joiner, v.Handshake[0].Octets)
 	v.Handshake[3].Octets = say(creator, v.Handshake[2].Octets)
 	say(joiner, v.Handshake[3].Octets)
-	v.Enc, v.KeyC2J, v.KeyJ2C, v.ShortString = joiner.enc, joiner.keys.creatorToJoiner, joiner.keys.joinerToCreator, joiner.keys.shortString
+	v.Enc, v.KeyC2J, v.KeyJ2C = joiner.enc, joiner.keys.creatorToJoiner, joiner.keys.joinerToCreator
+	v.KeyShort, v.ShortString = joiner.keys.shortString, joiner.short
 	for _, list := range [][]vectorMessage{v.Messages, v.Counted} {
 		for i := range list {
 			m := &list[i]
@@ -136,6 +137,8 @@ func (v *vector) addBad(t *testing.T, random *rand.ChaCha8, creator, joiner *ses
 	v.BadKeys = []vectorBad{
 		{Why: "another key", Octets: other.greeting(), Ends: ReasonWrongSecret},
 		{Why: "one bit of the key", Octets: changed(t, key, flip(600)), Ends: ReasonWrongSecret},
+		{Why: "one bit of the commitment", Octets: changed(t, key, flip(-1)), Ends: ReasonWrongSecret},
+		{Why: "a key without a commitment", Octets: changed(t, key, cut(commitmentOctets))},
 		{Why: "a key cut short", Octets: changed(t, key, cut(1))},
 		{Why: "a key with an octet more", Octets: changed(t, key, longer)},
 		{Why: "a ready before the key", Octets: ready},
@@ -168,12 +171,20 @@ func (v *vector) addBad(t *testing.T, random *rand.ChaCha8, creator, joiner *ses
 		v.BadOpens[i].Dir = j2c
 	}
 
-	elsewhere, err := seal(v.KeyC2J, random, append([]byte{typeReady}, make([]byte, hashOctets)...), nil)
-	if err != nil {
-		t.Fatal(err)
+	readyFor := func(hash [hashOctets]byte, reveal []byte) string {
+		message, err := seal(v.KeyC2J, random, append([]byte{typeReady}, hash[:]...), reveal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return encodeMessage(message)
 	}
 	v.BadReadies = []vectorBad{
-		{Why: "another hash, well sealed", Octets: encodeMessage(elsewhere)},
+		{Why: "another hash, well sealed", Octets: readyFor([hashOctets]byte{}, v.Reveal)},
+		{Why: "another reveal, well sealed", Octets: readyFor(hashEnc(v.Enc), flip(0)(bytes.Clone(v.Reveal))), Ends: ReasonWrongSecret},
+		{Why: "no reveal, well sealed", Octets: readyFor(hashEnc(v.Enc), nil)},
+		{Why: "a reveal cut short, well sealed", Octets: readyFor(hashEnc(v.Enc), v.Reveal[1:])},
+		{Why: "a reveal with an octet more, well sealed", Octets: readyFor(hashEnc(v.Enc), append(bytes.Clone(v.Reveal), 0))},
+		{Why: "one bit of the reveal's ciphertext", Octets: changed(t, ready, flip(1+hashOctets+nonceOctets))},
 		{Why: "one bit of the hash", Octets: changed(t, ready, flip(1))},
 		{Why: "one bit of the nonce", Octets: changed(t, ready, flip(1+hashOctets))},
 		{Why: "one bit of the tag", Octets: changed(t, ready, flip(-1))},

@@ -8,12 +8,12 @@ import (
 
 // The first octet of a message in the channel says what it is (docs/encryption.md section 5).
 const (
-	typeKey     = 0x01 // key[1216]
+	typeKey     = 0x01 // key[1216] commitment[32]
 	typeOpen    = 0x02 // enc[1120] nonce[12] tag[16]
 	typeSealed  = 0x03 // seq[8] nonce[12] ciphertext and tag
 	typeRefused = 0x04 // why[1] hash[16]
 	typeAsk     = 0x05 // nothing more
-	typeReady   = 0x06 // hash[16] nonce[12] tag[16]
+	typeReady   = 0x06 // hash[16] nonce[12], the reveal[32] encrypted, and tag[16]
 )
 
 // Why a device is refused.
@@ -29,12 +29,14 @@ const (
 )
 
 const (
-	keyOctets   = 1216 // X-Wing's public key
-	encOctets   = 1120 // X-Wing's encapsulated secret
-	hashOctets  = 16   // by which an enc is named
-	seqOctets   = 8
-	nonceOctets = 12 // AES-GCM's, as is the tag
-	tagOctets   = 16
+	keyOctets        = 1216 // X-Wing's public key
+	commitmentOctets = 32   // SHA-256 of the reveal
+	revealOctets     = 32   // what the creator keeps to itself until it has paired
+	encOctets        = 1120 // X-Wing's encapsulated secret
+	hashOctets       = 16   // by which an enc is named
+	seqOctets        = 8
+	nonceOctets      = 12 // AES-GCM's, as is the tag
+	tagOctets        = 16
 
 	// overhead is what a sealed message has besides its data: type, seq, nonce, kind and tag.
 	overhead = 1 + seqOctets + nonceOctets + 1 + tagOctets
@@ -53,7 +55,7 @@ func decodeMessage(text string) (octets []byte, ok bool) {
 	n := len(octets) - 1
 	switch octets[0] {
 	case typeKey:
-		ok = n == keyOctets
+		ok = n == keyOctets+commitmentOctets
 	case typeOpen:
 		ok = n == encOctets+nonceOctets+tagOctets
 	case typeSealed:
@@ -63,7 +65,7 @@ func decodeMessage(text string) (octets []byte, ok bool) {
 	case typeAsk:
 		ok = n == 0
 	case typeReady:
-		ok = n == hashOctets+nonceOctets+tagOctets
+		ok = n == hashOctets+nonceOctets+revealOctets+tagOctets
 	}
 	return octets, ok
 }

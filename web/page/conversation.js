@@ -309,6 +309,8 @@ export class Conversation extends EventTarget {
 
   /** Goes on after a reload: the files that were on the way are not there any more. */
   #pickUp() {
+    // It may not have been sealed yet when the page went. Who has heard it before does not mind.
+    if (this.confirmed) this.#say({ type: 'confirm' });
     for (const item of this.items) {
       if (item.state !== 'sending') continue;
       if (item.kind === 'text') {

@@ -94,11 +94,56 @@ test('messages are heard from the other side only', async () => {
 });
 
 test('a key that is none ends the pairing, even if the link names it', async () => {
-  const octets = new Uint8Array(1217).fill(255); // no polynomial has such coefficients
+  const octets = new Uint8Array(1249).fill(255); // no polynomial has such coefficients
   octets[0] = 1;
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', octets.subarray(1))).subarray(0, 16);
   const joiner = Pairing.join({ id: ID, secret: encode(new Uint8Array([...new Uint8Array(32), ...hash])) });
   assert.deepEqual(await joiner.receive(encode(octets), 1), { end: 'wrong-secret' });
+});
+
+// Somebody who knows the creator's link has given the joiner one of their own, and passes on what they like.
+test('in between: what is revealed is what was committed to', async () => {
+  const { creator, joiner: facingCreator } = await both();
+  const { creator: facingJoiner, joiner } = await both();
+  const { reply: open } = await joiner.receive(facingJoiner.first(), 1);
+  const { reply: withheld } = await facingJoiner.receive(open, 2);
+  const { reply: opened } = await facingCreator.receive(creator.first(), 1);
+  const { reply: ready } = await creator.receive(opened, 2);
+  await facingCreator.receive(ready, 1);
+  assert.equal(creator.state.short, facingCreator.state.short);
+  assert.equal(joiner.state.short, undefined, 'before it is told ready');
+
+  facingJoiner.state.reveal = creator.state.reveal; // or any other that makes the digits the same
+  const { reply: late } = await facingJoiner.receive(open, 2);
+  const before = JSON.stringify(joiner.state);
+  assert.deepEqual(await joiner.receive(late, 1), { end: 'wrong-secret' });
+  assert.equal(JSON.stringify(joiner.state), before);
+  assert.deepEqual(await joiner.receive(withheld, 1), { paired: true });
+  assert.equal(joiner.state.short, facingJoiner.state.short);
+  const used = ['shortKey', 'commitment'].filter(key => key in joiner.state);
+  assert.deepEqual(used, []);
+});
+
+test('in between: the creator reveals once, and to one', async () => {
+  const { creator, joiner } = await both();
+  const { joiner: stranger } = await both();
+  stranger.state.hash = joiner.state.hash;
+  const early = creator.state.reveal;
+  const { reply: open } = await joiner.receive(creator.first(), 1);
+  const { reply: wrong } = await stranger.receive(creator.first(), 1);
+  for (const text of [stranger.first(), wrong]) {
+    const { reply } = await creator.receive(text, 2);
+    assert.ok(!Buffer.from(decode(reply)).includes(Buffer.from(decode(early))));
+    assert.equal(creator.state.short, undefined);
+  }
+  const again = Pairing.join({ id: ID, secret: creator.state.secret });
+  const { reply: other } = await again.receive(creator.first(), 1);
+  const { reply: ready } = await creator.receive(open, 2);
+  await joiner.receive(ready, 1);
+  const { refused, reply } = await creator.receive(other, 3);
+  assert.equal(refused, 'already-paired');
+  assert.deepEqual(await again.receive(reply, 1), { end: 'already-paired' });
+  assert.equal(creator.state.short, joiner.state.short);
 });
 
 test('an open that holds no point of the curve is refused', async () => {

@@ -39,8 +39,8 @@ class Play {
   }
 
   async begin() {
-    const { sk, psk, link } = this.vector;
-    this.creator = await this.with([sk, psk], () => Pairing.create());
+    const { sk, psk, reveal, link } = this.vector;
+    this.creator = await this.with([sk, psk, reveal], () => Pairing.create());
     const { server, ...invitation } = parseLink(link);
     this.creator.state.id = invitation.id;
     this.joiner = Pairing.join(invitation);
@@ -62,8 +62,9 @@ class Play {
   async pair() {
     await this.begin();
     const open = await this.open();
+    const { shortKey } = this.joiner.state;
     const ready = await this.with([this.shake('ready').nonce], () => this.creator.receive(open.reply, 2));
-    return { open, ready, paired: await this.joiner.receive(ready.reply, 1) };
+    return { open, ready, shortKey, paired: await this.joiner.receive(ready.reply, 1) };
   }
 
   // say sends a message of the vector, and returns what it was and what has become of it.
@@ -86,15 +87,16 @@ for (const vector of JSON.parse(readFileSync(file, 'utf8'))) {
     const { state } = play.creator;
     assert.equal(`${server}#${state.id}.${state.secret}`, vector.link);
     assert.equal(state.id, vector.channel_id);
-    assert.equal(state.pk, encode(octets(vector.pk)));
+    assert.equal(state.key, encode(octets(vector.pk + vector.commitment)));
     assert.equal(play.creator.first(), play.shake('key').octets);
     assert.equal(play.joiner.first(), play.shake('ask').octets);
     assert.deepEqual(await play.creator.receive(play.shake('ask').octets, 2), { reply: play.shake('key').octets });
 
-    const { open, ready, paired } = await play.pair();
+    const { open, ready, paired, shortKey } = await play.pair();
     assert.deepEqual(open, { reply: play.shake('open').octets });
     assert.deepEqual(ready, { reply: play.shake('ready').octets, paired: true });
     assert.deepEqual(paired, { paired: true });
+    assert.equal(shortKey, encode(octets(vector.key_short)));
     for (const { state } of [play.creator, play.joiner]) {
       assert.equal(state.toJoiner, encode(octets(vector.key_c2j)));
       assert.equal(state.toCreator, encode(octets(vector.key_j2c)));

@@ -340,7 +340,9 @@ test('once paired, nothing is kept that could open what was said before', limit,
   await say(creator, joiner, 'x');
   await say(joiner, creator, 'x');
   const kept = storage => Object.keys(JSON.parse(storage.getItem('channel')).extra).sort();
-  assert.deepEqual(kept(forCreator), ['creator', 'id', 'in', 'out', 'page', 'paired', 'peer', 'pk', 'secret', 'short', 'tag', 'toCreator', 'toJoiner']);
+  assert.deepEqual(kept(forCreator), [
+    'creator', 'id', 'in', 'key', 'out', 'page', 'paired', 'peer', 'reveal', 'secret', 'short', 'tag', 'toCreator', 'toJoiner',
+  ]);
   assert.deepEqual(kept(forJoiner), ['creator', 'id', 'in', 'out', 'paired', 'peer', 'short', 'tag', 'toCreator', 'toJoiner']);
   assert.ok(!forJoiner.getItem('channel').includes(creator.link.slice(-64, -22)));
   await leave(creator, joiner);
@@ -361,6 +363,7 @@ test('links', async () => {
   for (const bad of [
     '', 'https://h.example/', good.slice(0, -1), `${good}A`, good.replace('.AU', 'AU'), good.replace('https', 'ftp'), good.replace('Og.', 'Oh.'),
     good.replace('#', '##'), `${good}\n`, good.replace('KVO', 'K/O'), good.replace('https://h.example/p', ''),
+    good.replace('h.example', 'h%.example'), good.replace('h.example', 'me:pass@h.example'),
   ]) {
     assert.equal(await reason(joinChannel(bad, options())), 'bad-link', bad);
   }

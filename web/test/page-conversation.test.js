@@ -210,6 +210,15 @@ test('a sender that was reloaded takes its file back', async () => {
   assert.equal(both.b.items[1].id, 2, 'a number is not used twice');
 });
 
+test('who was reloaded before the confirmation was sent confirms again', async () => {
+  const line = new Line();
+  const other = new Conversation(line.ends[1], null, () => {});
+  const saved = { channel: line.ends[0].id, seq: 0, keys: 0, ids: 0, confirmed: true, theirs: false, items: [] };
+  const reloaded = new Conversation(line.ends[0], saved, () => {});
+  other.confirm();
+  await until(() => reloaded.open && other.open);
+});
+
 test('what is heard again after a reload is not shown again', async () => {
   const both = pair();
   await ready(both);
