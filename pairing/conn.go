@@ -3,6 +3,7 @@ package pairing
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -69,14 +70,9 @@ func newConn(s *Server, v version, ws *websocket.Conn, h *hijacker, remote netip
 	socket.resume = c.Wake
 	socket.fail = c.end
 	socket.waits = c.settle
-	ws.SetPingHandler(func(payload string) error {
-		if err := socket.control(opPong, []byte(payload)); !errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		return nil // after a close frame no answer is due
-	})
+	ws.SetPingHandler(func(payload string) error { return c.pong([]byte(payload)) })
 	ws.SetCloseHandler(func(code int, _ string) error {
-		_ = socket.control(opClose, websocket.FormatCloseMessage(code, "")) // it fails if one has been sent, or nothing can be
+		c.answerClose(code)
 		return nil
 	})
 	return c
@@ -126,8 +122,10 @@ func (c *conn) read() (closed bool) {
 			if err := c.socket.fill(); err != nil {
 				return c.gone(err)
 			}
-			if text, ok := c.socket.text(); ok {
-				c.receive(text)
+			if opcode, payload, ok := c.socket.frame(); ok {
+				if err := c.take(opcode, payload); err != nil {
+					return c.gone(err)
+				}
 				continue
 			}
 		}
@@ -146,6 +144,37 @@ func (c *conn) read() (closed bool) {
 		c.receive(*text)
 		c.server.buffers.put(text)
 	}
+}
+
+// take does what a frame asks for. It returns an error when that is the last one.
+func (c *conn) take(opcode byte, payload []byte) error {
+	switch opcode {
+	case opText:
+		c.receive(payload)
+	case opPing:
+		return c.pong(payload)
+	case opClose:
+		code := websocket.CloseNoStatusReceived
+		if len(payload) > 0 {
+			code = int(binary.BigEndian.Uint16(payload)) // the gate lets no single octet pass
+		}
+		c.answerClose(code)
+		return &websocket.CloseError{Code: code}
+	}
+	return nil
+}
+
+// pong answers a ping.
+func (c *conn) pong(payload []byte) error {
+	if err := c.socket.control(opPong, payload); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil // after a close frame no answer is due
+}
+
+// answerClose answers a close frame. That fails if one has been sent, or nothing can be.
+func (c *conn) answerClose(code int) {
+	_ = c.socket.control(opClose, websocket.FormatCloseMessage(code, ""))
 }
 
 // receive takes a message of the client in.
@@ -264,7 +293,7 @@ func (c *conn) end(why relay.Reason) {
 }
 
 // gone ends the connection for what reading it came to, and tells whether that was a close frame,
-// which gorilla has answered.
+// which has been answered.
 func (c *conn) gone(err error) (closed bool) {
 	var broken violation
 	var frame *websocket.CloseError

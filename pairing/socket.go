@@ -19,7 +19,7 @@ import (
 // What is given to queue gathers until something is sent, and then leaves together with that; so does all that is
 // written before the first release. Behind a close frame nothing is sent (RFC 6455 section 5.5.1).
 //
-// Read and text pass what they read through the gate. While the socket waits for the peer it holds no buffer.
+// Read and frame pass what they read through the gate. While the socket waits for the peer it holds no buffer.
 type socket struct {
 	net.Conn                        // static
 	descriptor                      // below it; nil where there is none; static
@@ -103,32 +103,36 @@ func (s *socket) scan(p []byte) int {
 	return n
 }
 
-// text returns the next message if that is what comes next, as a whole and in one frame of less than 64 KiB; else it
-// returns false, and nothing is read. That is the usual case, in which there is nothing to put together: the frame
-// is unmasked where it lies. The text may be used until the next call to fill or Read.
-func (s *socket) text() ([]byte, bool) {
+// frame returns what comes next if that is a whole text message in one frame of less than 64 KiB, or a control frame, and has
+// come as a whole; else it returns false, and nothing is read. That is the usual case, in which there is nothing to put
+// together: the frame is unmasked where it lies. The payload may be used until the next call to fill or Read.
+func (s *socket) frame() (opcode byte, payload []byte, ok bool) {
 	if s.input == nil || !s.gate.between() {
-		return nil, false
+		return 0, nil, false
 	}
 	frame := (*s.input)[s.taken:]
-	if len(frame) < 2 || frame[0] != finalBit|opText || frame[1]&maskBit == 0 {
-		return nil, false
+	if len(frame) < 2 || frame[0]&finalBit == 0 || frame[1]&maskBit == 0 {
+		return 0, nil, false
+	}
+	opcode = frame[0] &^ finalBit // with the reserved bits, which nothing below has
+	if opcode != opText && opcode < opClose {
+		return 0, nil, false
 	}
 	length, header := int(frame[1]&^maskBit), 2
 	switch {
-	case length == 126 && len(frame) >= 4:
+	case length == longText && len(frame) >= 4:
 		length, header = int(binary.BigEndian.Uint16(frame[2:])), 4
-	case length >= 126:
-		return nil, false
+	case length >= longText:
+		return 0, nil, false
 	}
 	end := header + maskSize + length
 	if len(frame) < end || s.scan(frame[:end]) < end { // or the gate stops it, and the next read says so
-		return nil, false
+		return 0, nil, false
 	}
 	s.taken += end
-	text := frame[header+maskSize : end]
-	unmask(text, [maskSize]byte(frame[header:]))
-	return text, true
+	payload = frame[header+maskSize : end]
+	unmask(payload, [maskSize]byte(frame[header:]))
+	return opcode, payload, true
 }
 
 // unmask changes a payload, or masks one (RFC 6455 section 5.3).
