@@ -225,7 +225,7 @@ func (f *fake) leaveLocked(seat *fakeSeat, reason string) {
 		ch.left = append(ch.left, seat)
 	}
 	ch.seats = slices.DeleteFunc(ch.seats, func(s *fakeSeat) bool { return s == seat })
-	if f.has("closes a member that is left alone") && !seat.v2 && seat.conn != nil && seat.conn.bye && len(ch.seats) <= 2 && ch.seats[0].conn != nil {
+	if f.has("closes a member that is left alone") && !seat.v2 && seat.conn != nil && seat.conn.bye && len(ch.seats) > 0 && len(ch.seats) <= 2 && ch.seats[0].conn != nil {
 		ch.seats[0].conn.close(1000, "bye")
 	}
 	if len(ch.seats) == 0 {

@@ -127,8 +127,9 @@ func (c *fakeConn) watch() {
 	}
 }
 
-// read hands on text messages until the connection ends.
-func (c *fakeConn) read(receive func(text string)) {
+// read hands on text messages until the connection ends. It tells of a close frame before it answers that, so that
+// who has read the answer finds the seat free.
+func (c *fakeConn) read(receive func(text string), closed func()) {
 	f := c.fake
 	defer func() {
 		c.close(0, "")
@@ -168,6 +169,7 @@ func (c *fakeConn) read(receive func(text string)) {
 			if f.has("ends the connection without answering a close frame") {
 				return
 			}
+			closed()
 			c.put(bareFrame(fin|opClose, 0, payload))
 			return
 		case opPing:

@@ -206,9 +206,10 @@ func (f *fake) serveSocket(w http.ResponseWriter, r *http.Request, path string) 
 	}
 	seat := f.admit(c, r, id)
 	if seat != nil {
-		c.read(func(text string) { f.receive(seat, text) })
-		f.leave(seat, "left")
+		leave := func() { f.leave(seat, "left") }
+		c.read(func(text string) { f.receive(seat, text) }, leave)
+		leave()
 	} else {
-		c.read(func(string) {})
+		c.read(func(string) {}, func() {})
 	}
 }

@@ -212,7 +212,7 @@ func (f *fake) serveSeat(c *fakeConn, r *http.Request, id string) {
 				c.close(1002, "protocol-error")
 			}
 		}
-	})
+	}, func() {})
 	if s == nil {
 		return
 	}
