@@ -32,14 +32,13 @@ const batch = 8
 // A conn is one WebSocket. A goroutine of its own reads it, in serve; its frames are written by
 // whoever wakes it.
 type conn struct {
-	server  *Server         // static, like all down to opened
+	server  *Server         // static, like all down to remote
 	version version         // of the protocol
 	pass    *admission.Pass // left when the connection is over; its other methods are the greeter's and the reader's
 	ws      *websocket.Conn // for reading only; owned by the reader
 	input   *bufio.Reader   // what ws reads from, which reads from socket
 	socket  *socket
 	remote  netip.Addr // invalid when unknown
-	opened  time.Time
 
 	shard   int                              // owned by the registry
 	pinged  time.Duration                    // when the last ping was sent, since socket.start; owned by the sweep
@@ -66,10 +65,8 @@ type version interface {
 
 func newConn(s *Server, v version, ws *websocket.Conn, h *hijacker, remote netip.Addr) *conn {
 	socket := h.socket
-	c := &conn{server: s, version: v, ws: ws, input: h.input, socket: socket, remote: remote, opened: time.Now()}
-	socket.resume = c.Wake
-	socket.fail = c.end
-	socket.waits = c.settle
+	c := &conn{server: s, version: v, ws: ws, input: h.input, socket: socket, remote: remote}
+	socket.owner = c
 	ws.SetPingHandler(func(payload string) error { return c.pong([]byte(payload)) })
 	ws.SetCloseHandler(func(code int, _ string) error {
 		c.answerClose(code)
@@ -203,10 +200,10 @@ func (c *conn) Wake() {
 			return
 		}
 		c.write(entries[:n])
-		now := time.Since(c.opened) // which reads one clock, time.Now two
+		now := time.Since(c.socket.start) // which reads one clock, time.Now two
 		for i := range entries[:n] {
 			if entries[i].Kind == relay.Message {
-				c.server.observer.Relayed(now - entries[i].At.Sub(c.opened))
+				c.server.observer.Relayed(now - entries[i].At.Sub(c.socket.start))
 			}
 		}
 	}
@@ -268,7 +265,7 @@ func (c *conn) finish(why relay.Reason) bool {
 		c.server.observer.Refused(why)
 	} else {
 		c.version.giveUp(a, why)
-		c.server.observer.Closed(why, time.Since(c.opened))
+		c.server.observer.Closed(why, time.Since(c.socket.start))
 	}
 	c.log(why)
 	return true
@@ -357,7 +354,7 @@ func (c *conn) log(why relay.Reason) {
 		channel = c.server.ids.Hash(a.ChannelID())
 	}
 	c.server.log.Log(ctx, logs.LevelVerbose, "connection closed", "reason", why.String(),
-		"channel", channel, "remote", geo.Mask(c.remote).String(), "after", time.Since(c.opened).Round(time.Millisecond).String())
+		"channel", channel, "remote", geo.Mask(c.remote).String(), "after", time.Since(c.socket.start).Round(time.Millisecond).String())
 }
 
 // failure says why an error of the socket ends a connection.

@@ -59,8 +59,8 @@ type gate struct {
 
 	part      part
 	header    [14]byte // the frame header under way
-	have      int      // how many octets of it have come
-	need      int      // how many it takes to the end of its part
+	have      uint8    // how many octets of it have come
+	need      uint8    // how many it takes to the end of its part
 	rest      int64    // octets of the frame's payload still to come
 	open      bool     // a fragmented message is under way
 	binary    bool     // the message under way, or the last one, is binary
@@ -91,7 +91,7 @@ func (g *gate) scan(p []byte, now time.Duration) (pass, frames int, why relay.Re
 		if g.part != partPayload {
 			g.need = max(g.need, 2)
 			n := copy(g.header[g.have:g.need], p[i:])
-			g.have += n
+			g.have += uint8(n)
 			i += n
 			for g.have == g.need && g.part != partPayload {
 				if why := g.next(); why != relay.None {

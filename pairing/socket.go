@@ -21,19 +21,17 @@ import (
 //
 // Read and frame pass what they read through the gate. While the socket waits for the peer it holds no buffer.
 type socket struct {
-	net.Conn                        // static
-	descriptor                      // below it; nil where there is none; static
-	timeout    time.Duration        // how long the peer may take to read what is kept; static
-	buffers    *pool                // static
-	resume     func()               // called when a socket that was found busy is ready again; static
-	fail       func(w relay.Reason) // called when the goroutine could not write; static
-	waits      func()               // called before the reader waits for the peer; static
-	start      time.Time            // static
-	heard      atomic.Int64         // when the last frame was complete, in nanoseconds since start
-	gate       gate                 // owned by the reader, like all down to mu
-	input      *[]byte              // octets that have come, nil when there are none
-	taken      int                  // how many of them have been read
-	broken     error                // the violation after which nothing is read, nil before
+	net.Conn                 // static
+	descriptor               // below it; nil where there is none; static
+	timeout    time.Duration // how long the peer may take to read what is kept; static
+	buffers    *pool         // static
+	owner      owner         // static
+	start      time.Time     // static
+	heard      atomic.Int64  // when the last frame was complete, in nanoseconds since start
+	gate       gate          // owned by the reader, like all down to mu
+	input      *[]byte       // octets that have come, nil when there are none
+	taken      int           // how many of them have been read
+	broken     error         // the violation after which nothing is read, nil before
 
 	mu      sync.Mutex
 	out     *[]byte       // taken from Write and not yet by the kernel, nil when nothing is; guarded by mu, like all below
@@ -44,6 +42,13 @@ type socket struct {
 	backlog int           // octets of control frames taken while busy
 	flushed chan struct{} // closed when busy ends; nil while nobody waits for that
 	err     error         // what ended writing
+}
+
+// An owner is told what becomes of a socket.
+type owner interface {
+	Wake()                // a socket that was found busy is ready again
+	end(why relay.Reason) // the goroutine could not write
+	settle()              // the reader is about to wait for the peer
 }
 
 // A descriptor is a way to read and write that does not hold a buffer while it waits, and does not wait to write. One
@@ -176,7 +181,7 @@ func (s *socket) read(p []byte) (int, error) {
 		return 0, err
 	}
 	if s.input == nil {
-		s.waits()
+		s.owner.settle()
 		return s.Conn.Read(p)
 	}
 	n := copy(p, (*s.input)[s.taken:])
@@ -194,7 +199,7 @@ func (s *socket) fill() (err error) {
 		s.dropInput()
 	}
 	if s.input == nil && s.descriptor != nil {
-		s.waits()
+		s.owner.settle()
 		s.input, err = s.receive()
 	}
 	return err
@@ -339,7 +344,7 @@ func (s *socket) wait() {
 			s.wanted = false
 			s.mu.Unlock()
 			if wanted {
-				s.resume()
+				s.owner.Wake()
 			}
 			return
 		}
@@ -354,7 +359,7 @@ func (s *socket) wait() {
 			s.err = err
 			s.busyEndsLocked()
 			s.mu.Unlock()
-			s.fail(failure(err))
+			s.owner.end(failure(err))
 			return
 		}
 	}
