@@ -15,13 +15,15 @@ run: ## run the server; ARGS='--port 9000' passes arguments
 build: ## build a static binary, bin/channelserver, that knows its version
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/ ./cmd/channelserver
 
-test: ## run all tests; as root on Debian, installs Node.js if it is missing
+test: ## run all tests; as root on Debian, installs Node.js, Chromium and Firefox if they are missing
 	go test ./...
 	ci/node.sh
+	ci/browsers.sh
 
 check: ## run what CI runs, but for fuzzing
 	ci/static.sh
 	ci/node.sh
+	ci/browsers.sh
 	go test -race -shuffle=on ./...
 	ci/allocs.sh
 
