@@ -237,13 +237,16 @@ func TestLongPoll(t *testing.T) {
 		a := w.post("/v2/channels", "192.0.2.1")
 		b := w.post(a.channel("/members"), "192.0.2.2")
 		start := time.Now()
+		sent := make(chan bool)
 		time.AfterFunc(7*time.Second, func() {
+			defer close(sent)
 			a.want(200, "accepted", "POST", a.channel("/messages"), `{"n":1,"message":"x"}`)
 		})
 		b.want(200, `[{"type":"message","seq":1,"from":1,"message":"x"}]`, "GET", b.channel("/events?wait=30"), "")
 		if waited := time.Since(start); waited != 7*time.Second {
 			t.Errorf("it took %v", waited)
 		}
+		<-sent
 		for n := 2; n <= 30; n++ { // more than are taken at once
 			a.want(200, "accepted", "POST", a.channel("/messages"), fmt.Sprintf(`{"n":%d,"message":"x"}`, n))
 		}
@@ -286,8 +289,13 @@ func TestLongPoll(t *testing.T) {
 		w := newWorld(t, kept, Options{})
 		w.http.WriteTimeout = 10 * time.Second // as it is for strangers
 		a := w.post("/v2/channels", "192.0.2.1")
-		time.AfterFunc(20*time.Second, func() { a.want(204, "", "DELETE", a.channel(""), "") })
+		ended := make(chan bool)
+		time.AfterFunc(20*time.Second, func() {
+			defer close(ended)
+			a.want(204, "", "DELETE", a.channel(""), "")
+		})
 		a.want(410, "channel-ended", "GET", a.channel("/events?wait=60"), "")
+		<-ended
 	})
 	bubble(t, "whose client vanishes", func(t *testing.T) {
 		w := newWorld(t, kept, Options{})

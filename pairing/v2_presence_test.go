@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -181,6 +182,7 @@ func TestV2BesideV1(t *testing.T) {
 		old := w.connect("/v1/ws/", "192.0.2.1", "User-Agent", "old")
 		_, id, _ := strings.Cut(old.link, pathV1)
 		old.send("before any seat of version 2: nobody keeps it")
+		synctest.Wait() // until it has arrived
 		b := w.hello("/v2/ws"+id, "192.0.2.2", hello, "User-Agent", "new")
 		welcomeB := b.welcome()
 		if got := string(marshal(welcomeB.Members)); welcomeB.Member != 2 || got != `[{"member":1,"sender":{"ua":"old","remote":"192.0.2.1"},"present":true}]` {
