@@ -51,6 +51,7 @@ export function launch(name, language) {
   return puppeteer.launch({
     ...rest,
     headless: true,
+    env: { ...process.env, LC_ALL: 'C.UTF-8' }, // without which Chromium takes no files whose names are not ASCII
     timeout: patience,
     protocolTimeout: patience,
     args: name === 'chromium' ? [...args, `--accept-lang=${language}`] : args,
