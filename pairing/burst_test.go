@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"channelserver/relay"
 )
@@ -13,6 +14,7 @@ func TestBurstLeavesTogether(t *testing.T) {
 	bubble(t, "all", func(t *testing.T) {
 		w := newWorld(t, relay.Limits{}, Options{})
 		a, b := w.pair()
+		synctest.Wait() // until b is parked
 		one := frame(finalBit|opText, "x")
 		a.raw.Write(bytes.Repeat(one, batch))
 		octets := make([]byte, 64<<10)
@@ -28,6 +30,7 @@ func TestBurstLeavesTogether(t *testing.T) {
 		const together = 4 // what the buffer of a reader from a pipe holds
 		w := newWorld(t, kept, Options{})
 		a, b, _, _ := w.pairV2()
+		synctest.Wait()
 		var burst []byte
 		for n := range together {
 			burst = append(burst, frame(finalBit|opText, fmt.Sprintf(`{"type":"send","n":%d,"message":"x"}`, n+1))...)
