@@ -143,12 +143,24 @@ func (p *peer) receive() encrypted.Event {
 	return event
 }
 
-// say sends messages as they are written here.
-func (p *peer) say(messages ...string) {
+// say sends messages as they are written here, and returns the number of the last.
+func (p *peer) say(messages ...string) (seq uint64) {
 	p.t.Helper()
 	for _, m := range messages {
-		if _, err := p.SendText(p.t.Context(), m); err != nil {
+		var err error
+		if seq, err = p.SendText(p.t.Context(), m); err != nil {
 			p.t.Fatal(err)
+		}
+	}
+	return seq
+}
+
+// processed waits until the other side has processed a message.
+func (p *peer) processed(seq uint64) {
+	p.t.Helper()
+	for {
+		if d, ok := p.receive().(client.Delivered); ok && d.Seq >= seq {
+			return
 		}
 	}
 }
@@ -318,7 +330,7 @@ func pairTooSoon(t *testing.T, server string) {
 	a := startAt(t, func() (io.ReadWriteCloser, error) { return tty{ask, newTranscript()}, nil }, server, "--directory", t.TempDir())
 	p := joinAs(t, a.link(t))
 	a.err.wait(t, "Paired")
-	p.say(`{"type":"confirm"}`, `{"type":"text","text":"too soon"}`, `{"type":"file","id":1,"name":"too soon","size":0}`, `{"type":"done"}`)
+	p.processed(p.say(`{"type":"confirm"}`, `{"type":"text","text":"too soon"}`, `{"type":"file","id":1,"name":"too soon","size":0}`, `{"type":"done"}`))
 	_, _ = io.WriteString(answer, "y\n")
 	p.hears(`{"type":"confirm","piped":true}`)
 	p.say(`not JSON`, `{"type":"text"}`, `{"type":"file","id":0,"name":"x","size":0}`, `{"type":"new"}`, `{"type":"text","text":"now","new":1}`, `{"type":"bye"}`)

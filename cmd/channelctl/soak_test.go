@@ -129,7 +129,8 @@ func TestSoakFindsFaults(t *testing.T) {
 	r := &report{Failures: make(map[string]int)}
 	address := strings.Replace(fake.URL, "http", "ws", 1)
 	status, stdout, _ := channelctl(t, "soak", "--url", address, "--for", "1ms", "--pairs", "1", "--bad", "0", "--json")
-	if err := json.Unmarshal([]byte(stdout), r); err != nil || status != 1 || r.Duplicated != perPair || r.Lost > 0 {
+	// Who has heard everything closes with copies unread: that resets the connection, and may lose what it has said last.
+	if err := json.Unmarshal([]byte(stdout), r); err != nil || status != 1 || r.Duplicated == 0 || r.Duplicated+r.Lost != perPair {
 		t.Errorf("exit status %d, %v: %s", status, err, stdout)
 	}
 }
