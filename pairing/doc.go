@@ -1,4 +1,4 @@
-// Package pairing is the door of docs/protocol.md: the WebSocket endpoint of version 1. It turns
+// Package pairing is the door of docs/protocol.md: both versions over WebSocket, and version 2 over plain HTTP. It turns
 // connections into members of a relay.Hub and what they send into messages there. It is the only
 // package that knows gorilla/websocket.
 //
@@ -13,6 +13,7 @@
 //
 // What a client sends passes the gate first, which knows RFC 6455 frame by frame and ends the
 // connection before gorilla sees what it may not see; so every close carries a reason of ours.
-// gorilla then unmasks, reassembles and answers pings. Whole messages are checked for UTF-8 (and
-// base64url, if required) and handed to the hub, which counts them.
+// Texts and control frames that have come whole are then unmasked where they lie; gorilla does the handshake, and puts
+// together what comes in parts. Whole messages are checked for UTF-8 (and base64url, if required) and
+// handed to the hub, which counts them.
 package pairing
