@@ -22,8 +22,8 @@ type Channel struct {
 	// progress says that the connection has brought something that no connection brought before.
 	progress bool
 
-	ctx    context.Context // done when the Channel is over or closed; err is set before
-	cancel context.CancelFunc
+	ctx    context.Context // done when the Channel is over or closed; its cause says why
+	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when run has ended
 	wake   chan struct{} // says that there may be something to write; holds one signal
 	turn   chan struct{} // full while a message is pending
@@ -38,7 +38,6 @@ type Channel struct {
 	received  uint64    // the Seq of the last message that Receive has returned
 	processed uint64    // the Seq of the last message that will not be asked for again
 	parting   string    // how the Channel is to end: "leave" or "end"
-	err       error     // why it is over
 }
 
 // An outgoing is a message that the server is not known to have.
@@ -55,7 +54,7 @@ func newChannel(d *Dialer, s server, version int, id string) *Channel {
 		dialer: d, server: s, version: version, id: id,
 		queue: newQueue(), done: make(chan struct{}), wake: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c
 }
 
@@ -70,7 +69,7 @@ func (c *Channel) start(l *line, first *frame) (*Channel, error) {
 	c.number = first.Member
 	c.sent = max(c.sent, first.N)
 	if err := c.admit(first); err != nil {
-		c.cancel()
+		c.cancel(err)
 		l.fail(err)
 		return nil, err
 	}
@@ -204,9 +203,9 @@ func (c *Channel) check(ctx context.Context, text string) error {
 func (c *Channel) submit(text string) (*outgoing, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.err != nil:
-		return nil, c.err
+	switch err := c.failure(); {
+	case err != nil:
+		return nil, err
 	case c.parting != "":
 		return nil, ErrClosed
 	}
@@ -334,19 +333,8 @@ func (c *Channel) Close() error {
 	return nil
 }
 
-// fail notes why the Channel is over, unless it is already, and ends it.
-func (c *Channel) fail(err error) {
-	c.mu.Lock()
-	if c.err == nil {
-		c.err = err
-	}
-	c.mu.Unlock()
-	c.cancel()
-}
+// fail ends the Channel for a reason, unless it is over already.
+func (c *Channel) fail(err error) { c.cancel(err) }
 
 // failure returns why the Channel is over, or nil.
-func (c *Channel) failure() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
+func (c *Channel) failure() error { return context.Cause(c.ctx) }

@@ -33,12 +33,11 @@ type Channel struct {
 	answers chan string
 	data    chan *item // what SendText and SendBinary send
 	done    chan struct{}
-	ctx     context.Context // done when the Channel is over; err is set before
-	cancel  context.CancelFunc
+	ctx     context.Context // done when the Channel is over; its cause says why
+	cancel  context.CancelCauseFunc
 
 	mu      sync.Mutex
 	session *session // guarded by mu, like all below
-	err     error    // why the Channel is over
 }
 
 // An item is a message to the paired device.
@@ -137,7 +136,7 @@ func start(ctx context.Context, under *client.Channel, s *session) (*Channel, er
 		channel: under, session: s,
 		answers: make(chan string, maxAnswers+1), data: make(chan *item), done: make(chan struct{}),
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	go c.send()
 	return c, nil
 }
@@ -351,19 +350,8 @@ func (c *Channel) Close() error {
 	return err
 }
 
-// fail notes why the Channel is over, unless it is already, and ends it.
-func (c *Channel) fail(err error) {
-	c.mu.Lock()
-	if c.err == nil {
-		c.err = err
-	}
-	c.mu.Unlock()
-	c.cancel()
-}
+// fail ends the Channel for a reason, unless it is over already.
+func (c *Channel) fail(err error) { c.cancel(err) }
 
 // failure returns why the Channel is over, or nil.
-func (c *Channel) failure() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
+func (c *Channel) failure() error { return context.Cause(c.ctx) }
