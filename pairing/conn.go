@@ -234,19 +234,10 @@ func (c *conn) settle() {
 
 // reply answers a client from its reader, in one write with other replies. A client that sends but does
 // not read is not read from either, until it does or its time is up.
-func (c *conn) reply(frame []byte) {
+func (c *conn) reply(text []byte) {
 	c.socket.flush()
 	c.replied = true
-	c.queue(frame)
-}
-
-// queue takes a text that is to leave with what is sent next.
-func (c *conn) queue(text []byte) {
-	frame := c.server.buffers.get()
-	*frame = append(beginText(*frame), text...)
-	*frame = endText(*frame, 0)
-	c.socket.queue(*frame)
-	c.server.buffers.put(frame)
+	c.socket.queue(text)
 }
 
 // release sends the frames that the socket holds.

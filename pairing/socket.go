@@ -257,13 +257,16 @@ func (s *socket) Write(p []byte) (int, error) {
 	return len(p), s.err
 }
 
-// queue takes a text frame that is to leave with what is sent next.
-func (s *socket) queue(frame []byte) {
+// queue takes a text that is to leave, in a frame, with what is sent next.
+func (s *socket) queue(text []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == nil && !s.closed {
-		s.keepLocked(frame)
+	if s.err != nil || s.closed {
+		return
 	}
+	s.keepLocked(nil) // so that there is a buffer
+	start := len(*s.out)
+	*s.out = endText(append(beginText(*s.out), text...), start)
 }
 
 // send sends text frames behind what has gathered. It keeps the buffer, which is of the pool. It returns

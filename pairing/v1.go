@@ -35,7 +35,7 @@ func (v *v1) greet(c *conn) {
 	c.sit(a)
 	link := c.server.buffers.get()
 	*link = appendLink(*link, a.ChannelID())
-	c.queue(*link)
+	c.socket.queue(*link)
 	c.server.buffers.put(link)
 }
 
