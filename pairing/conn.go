@@ -119,12 +119,6 @@ func (c *conn) read() (closed bool) {
 			if err := c.socket.fill(); err != nil {
 				return c.gone(err)
 			}
-			if opcode, payload, ok := c.socket.frame(); ok {
-				if err := c.take(opcode, payload); err != nil {
-					return c.gone(err)
-				}
-				continue
-			}
 		}
 		kind, r, err := c.ws.NextReader()
 		if err != nil {
@@ -143,7 +137,7 @@ func (c *conn) read() (closed bool) {
 	}
 }
 
-// take does what a frame asks for. It returns an error when that is the last one.
+// take implements owner: it does what a frame asks for. It returns an error when that is the last one.
 func (c *conn) take(opcode byte, payload []byte) error {
 	switch opcode {
 	case opText:
@@ -269,7 +263,7 @@ func (c *conn) end(why relay.Reason) {
 		return
 	}
 	if why == relay.Lost {
-		c.socket.Close()
+		c.socket.interrupt()
 		return
 	}
 	// The deadline comes first: the reader may be waiting for this client, and does not look up.

@@ -50,12 +50,21 @@ type reel struct {
 
 func (r *reel) tryWrite(p []byte) (int, error) { return len(p), nil }
 
-func (r *reel) receive() (*[]byte, error) {
-	p := r.buffers.get()
-	n, err := r.Read((*p)[:r.chunk])
-	*p = (*p)[:n]
-	return p, err
+func (r *reel) receive(into sink) error {
+	for {
+		p := r.buffers.get()
+		n, err := r.Read((*p)[:r.chunk])
+		if err != nil {
+			return err
+		}
+		*p = (*p)[:n]
+		if !into.arrive(p) {
+			return nil
+		}
+	}
 }
+
+func (*reel) probe() {}
 
 // FuzzText checks that it makes no difference to what is received, and to why the connection ends, whether messages
 // are read where they lie or by gorilla.

@@ -31,7 +31,7 @@ type socket struct {
 	gate       gate          // owned by the reader, like all down to mu
 	input      *[]byte       // octets that have come, nil when there are none
 	taken      int           // how many of them have been read
-	broken     error         // the violation after which nothing is read, nil before
+	broken     error         // after which nothing is read: a violation, or what the owner returned; nil before
 
 	mu      sync.Mutex
 	out     *[]byte       // taken from Write and not yet by the kernel, nil when nothing is; guarded by mu, like all below
@@ -46,9 +46,10 @@ type socket struct {
 
 // An owner is told what becomes of a socket.
 type owner interface {
-	Wake()                // a socket that was found busy is ready again
-	end(why relay.Reason) // the goroutine could not write
-	settle()              // the reader is about to wait for the peer
+	Wake()                                  // a socket that was found busy is ready again
+	end(why relay.Reason)                   // the goroutine could not write
+	take(opcode byte, payload []byte) error // a frame has come as a whole; an error ends reading
+	settle()                                // the reader is about to wait for the peer
 }
 
 // A descriptor is a way to read and write that does not hold a buffer while it waits, and does not wait to write. One
@@ -56,8 +57,16 @@ type owner interface {
 type descriptor interface {
 	// tryWrite writes as much as is taken at once, 0 octets if need be.
 	tryWrite(p []byte) (int, error)
-	// receive waits for octets and reads them into a buffer of the pool, which it gets only when they are there.
-	receive() (*[]byte, error)
+	// receive waits for octets, reads them into a buffer of the pool, which it gets only when they are there, and
+	// gives that to the sink; so on until the sink wants no more, or reading fails.
+	receive(into sink) error
+	// probe lets receive find out that the connection has ended, where it may have missed that. It may be called at any time.
+	probe()
+}
+
+// A sink takes buffers of a pool. It tells whether it is done with this one and wants more.
+type sink interface {
+	arrive(*[]byte) (more bool)
 }
 
 // maxBacklog is how many octets of control frames a socket takes while its peer reads nothing:
@@ -110,7 +119,7 @@ func (s *socket) scan(p []byte) int {
 
 // frame returns what comes next if that is a whole text message in one frame of less than 64 KiB, or a control frame, and has
 // come as a whole; else it returns false, and nothing is read. That is the usual case, in which there is nothing to put
-// together: the frame is unmasked where it lies. The payload may be used until the next call to fill or Read.
+// together: the frame is unmasked where it lies.
 func (s *socket) frame() (opcode byte, payload []byte, ok bool) {
 	if s.input == nil || !s.gate.between() {
 		return 0, nil, false
@@ -189,20 +198,43 @@ func (s *socket) read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill waits until there are octets to read. To wait here rather than in Read, which is called from
-// deep within gorilla, lets an idle connection do with the smallest stack.
-func (s *socket) fill() (err error) {
-	if s.broken != nil {
-		return s.broken
-	}
-	if s.input != nil && s.taken == len(*s.input) {
-		s.dropInput()
-	}
-	if s.input == nil && s.descriptor != nil {
+// fill waits until there is something to read that is to be put together. Frames that come as a whole go to the owner
+// where they lie. To wait here rather than in Read, which is called from deep within gorilla, lets an idle
+// connection do with the smallest stack.
+func (s *socket) fill() error {
+	if s.broken == nil && (s.input == nil || s.deliver()) && s.descriptor != nil {
 		s.owner.settle()
-		s.input, err = s.receive()
+		if err := s.receive(s); err != nil {
+			return err
+		}
 	}
-	return err
+	return s.broken
+}
+
+// arrive implements sink.
+func (s *socket) arrive(octets *[]byte) (more bool) {
+	s.input = octets
+	if !s.deliver() {
+		return false
+	}
+	s.owner.settle()
+	return true
+}
+
+// deliver gives the frames that have come to the owner, as far as frame returns them, and tells whether that was all.
+func (s *socket) deliver() bool {
+	for s.broken == nil && s.taken < len(*s.input) {
+		opcode, payload, ok := s.frame()
+		if !ok {
+			return false
+		}
+		s.broken = s.owner.take(opcode, payload)
+	}
+	if s.broken != nil {
+		return false
+	}
+	s.dropInput()
+	return true
 }
 
 // dropInput gives the buffer of what has come back, whether it is read or not.
@@ -213,19 +245,30 @@ func (s *socket) dropInput() {
 	}
 }
 
+// probe sees to it that the reader finds out if the peer has gone.
+func (s *socket) probe() {
+	if s.descriptor != nil {
+		s.descriptor.probe()
+	}
+}
+
 // times returns now, and when the last frame was complete, both since start.
 func (s *socket) times() (now, heard time.Duration) {
 	heard = time.Duration(s.heard.Load())
 	return time.Since(s.start), heard
 }
 
-// abort shuts the socket at once, and lets go of what the kernel still has for the peer.
+// abort lets go of what the kernel still has for the peer, once the socket is closed, and makes the reader see to that.
 func (s *socket) abort() {
 	if tcp, ok := s.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	s.Conn.Close()
+	s.interrupt()
 }
+
+// interrupt makes the reader give up. Only the reader itself may close the socket: it uses the descriptor while its
+// owner is given frames, and Close would wait for it.
+func (s *socket) interrupt() { _ = s.SetReadDeadline(time.Unix(1, 0)) }
 
 // control sends a control frame (RFC 6455 section 5.5) with a payload of at most 125 octets, or returns the error that has ended
 // writing. It may be called at any time.

@@ -45,39 +45,31 @@ func (r *registry) count() int {
 	return n
 }
 
-// appendSilent appends the connections of a shard from which nothing has come for so long.
-func (r *registry) appendSilent(dst []*conn, shard int, since time.Duration) []*conn {
+// appendAll appends the connections of a shard.
+func (r *registry) appendAll(dst []*conn, shard int) []*conn {
 	s := &r.shards[shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.conns {
-		if now, heard := c.socket.times(); now-heard >= since {
-			dst = append(dst, c)
-		}
+		dst = append(dst, c)
 	}
 	return dst
 }
 
-// Sweep pings connections that are idle and closes those that have been silent for too long, for
+// Sweep pings connections that are idle and closes those that have been silent for too long or are over, for
 // all connections together, until ctx is done. It looks at them once a second, or oftener when
 // the times it has to keep are shorter.
 func (s *Server) Sweep(ctx context.Context) {
 	heartbeat, timeout := s.options.HeartbeatInterval, s.options.ClientTimeout
-	every, first := time.Second, time.Duration(0)
+	every := time.Second
 	for _, period := range []time.Duration{heartbeat, timeout} {
 		if period > 0 {
 			every = min(every, max(period/4, time.Millisecond))
-			if first == 0 || period < first {
-				first = period
-			}
 		}
-	}
-	if first == 0 {
-		return // neither is wanted
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	var silent []*conn
+	var conns []*conn
 	for {
 		select {
 		case <-ctx.Done():
@@ -85,11 +77,12 @@ func (s *Server) Sweep(ctx context.Context) {
 		case <-tick.C:
 		}
 		for shard := range s.registry.shards {
-			silent = s.registry.appendSilent(silent[:0], shard, first)
-			for _, c := range silent {
+			conns = s.registry.appendAll(conns[:0], shard)
+			for _, c := range conns {
 				c.checkLife(heartbeat, timeout)
+				c.socket.probe()
 			}
-			clear(silent)
+			clear(conns)
 		}
 	}
 }
