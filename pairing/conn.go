@@ -100,29 +100,41 @@ func (c *conn) serve() {
 	defer c.server.registry.remove(c)
 	defer c.pass.Leave()
 	defer c.socket.Close()
-	closed := c.read()
-	c.socket.dropInput()
+	c.socket.deep(&farewell{c, c.read()})
+}
+
+// A farewell is the end of a connection: what reading it came to.
+type farewell struct {
+	*conn
+	err error
+}
+
+// do implements task.
+func (f *farewell) do() {
+	defer f.rescue()
+	closed := f.gone(f.err)
+	f.socket.dropInput()
 	if closed {
-		c.socket.flush() // the answer to the close frame may still be on its way
+		f.socket.flush() // the answer to the close frame may still be on its way
 	} else {
-		c.waitForClose()
+		f.waitForClose()
 	}
 }
 
 // read hands on what the client sends, until the connection fails or the client closes it; it
-// tells which.
-func (c *conn) read() (closed bool) {
+// returns the error or a websocket.CloseError.
+func (c *conn) read() error {
 	defer c.rescue()
 	defer c.settle()
 	for {
 		if c.input.Buffered() == 0 {
 			if err := c.socket.fill(); err != nil {
-				return c.gone(err)
+				return err
 			}
 		}
 		kind, r, err := c.ws.NextReader()
 		if err != nil {
-			return c.gone(err)
+			return err
 		}
 		if kind != websocket.TextMessage {
 			c.server.observer.Ignored()
@@ -130,7 +142,7 @@ func (c *conn) read() (closed bool) {
 		}
 		text := c.server.buffers.get()
 		if *text, err = appendAll(*text, r); err != nil {
-			return c.gone(err)
+			return err
 		}
 		c.receive(*text)
 		c.server.buffers.put(text)
@@ -139,6 +151,7 @@ func (c *conn) read() (closed bool) {
 
 // take implements owner: it does what a frame asks for. It returns an error when that is the last one.
 func (c *conn) take(opcode byte, payload []byte) error {
+	defer c.rescue() // here, where the stack tells what it was
 	switch opcode {
 	case opText:
 		c.receive(payload)

@@ -90,7 +90,8 @@ func FuzzText(f *testing.F) {
 				h.socket.descriptor = &reel{played, chunk, &server.buffers}
 			}
 			heard := new(listener)
-			newConn(server, heard, ws, h, netip.Addr{}).read()
+			c := newConn(server, heard, ws, h, netip.Addr{})
+			c.gone(c.read())
 			return heard.texts, counts.last()
 		}
 		want, whyWant := read(false)

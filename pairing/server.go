@@ -46,6 +46,7 @@ type Server struct {
 	http     http.Handler // version 2 over plain HTTP
 
 	buffers  pool         // for messages read, frames rendered and octets to send
+	stacks   stacks       // for what has been read
 	registry registry     // the open WebSockets
 	streams  atomic.Int64 // requests for events that are being answered
 }
@@ -245,7 +246,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 			conn = tcp
 		}
 	}
-	h.socket = newSocket(conn, h.server.options.WriteTimeout, h.maxMessage, &h.server.buffers)
+	h.socket = newSocket(conn, h.server.options.WriteTimeout, h.maxMessage, &h.server.buffers, &h.server.stacks)
 	if n := buffers.Reader.Buffered(); n > 0 { // a client that did not wait for the answer
 		early := h.server.buffers.get()
 		octets, _ := buffers.Reader.Peek(n) // they are there

@@ -25,6 +25,7 @@ type socket struct {
 	descriptor               // below it; nil where there is none; static
 	timeout    time.Duration // how long the peer may take to read what is kept; static
 	buffers    *pool         // static
+	stacks     *stacks       // static
 	owner      owner         // static
 	start      time.Time     // static
 	heard      atomic.Int64  // when the last frame was complete, in nanoseconds since start
@@ -82,12 +83,13 @@ func (v violation) Error() string { return relay.Reason(v).String() }
 
 // newSocket wraps a connection. It is held, so that the answer to the handshake leaves together
 // with the first frame.
-func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *pool) *socket {
+func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *pool, stacks *stacks) *socket {
 	return &socket{
 		Conn:       conn,
 		descriptor: newDescriptor(conn, buffers),
 		timeout:    timeout,
 		buffers:    buffers,
+		stacks:     stacks,
 		start:      time.Now(),
 		gate:       gate{maxMessage: maxMessage},
 		held:       true,
@@ -214,11 +216,15 @@ func (s *socket) fill() error {
 // arrive implements sink.
 func (s *socket) arrive(octets *[]byte) (more bool) {
 	s.input = octets
-	if !s.deliver() {
-		return false
+	s.deep(s)
+	return s.input == nil
+}
+
+// do implements task: it handles what has arrived.
+func (s *socket) do() {
+	if s.deliver() {
+		s.owner.settle()
 	}
-	s.owner.settle()
-	return true
 }
 
 // deliver gives the frames that have come to the owner, as far as frame returns them, and tells whether that was all.
@@ -243,6 +249,15 @@ func (s *socket) dropInput() {
 		s.buffers.put(s.input)
 		s.input, s.taken = nil, 0
 	}
+}
+
+// deep does a task on a borrowed stack, if there is a descriptor, which lets the goroutine do with a small one.
+func (s *socket) deep(t task) {
+	if s.descriptor == nil {
+		t.do()
+		return
+	}
+	s.stacks.run(t)
 }
 
 // probe sees to it that the reader finds out if the peer has gone.
