@@ -1,7 +1,6 @@
 package pairing
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,7 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
-	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -35,8 +34,6 @@ type conn struct {
 	server  *Server         // static, like all down to remote
 	version version         // of the protocol
 	pass    *admission.Pass // left when the connection is over; its other methods are the greeter's and the reader's
-	ws      *websocket.Conn // for reading only; owned by the reader
-	input   *bufio.Reader   // what ws reads from, which reads from socket
 	socket  *socket
 	remote  netip.Addr // invalid when unknown
 
@@ -63,15 +60,9 @@ type version interface {
 	closed(code int) relay.Reason
 }
 
-func newConn(s *Server, v version, ws *websocket.Conn, h *hijacker, remote netip.Addr) *conn {
-	socket := h.socket
-	c := &conn{server: s, version: v, ws: ws, input: h.input, socket: socket, remote: remote}
+func newConn(s *Server, v version, socket *socket, remote netip.Addr) *conn {
+	c := &conn{server: s, version: v, socket: socket, remote: remote}
 	socket.owner = c
-	ws.SetPingHandler(func(payload string) error { return c.pong([]byte(payload)) })
-	ws.SetCloseHandler(func(code int, _ string) error {
-		c.answerClose(code)
-		return nil
-	})
 	return c
 }
 
@@ -100,8 +91,21 @@ func (c *conn) serve() {
 	defer c.server.registry.remove(c)
 	defer c.pass.Leave()
 	defer c.socket.Close()
-	c.socket.deep(&farewell{c, c.read()})
+	c.socket.run(&farewell{c, c.read()})
 }
+
+// read hands on what the client sends, until the connection fails or the client closes it; it
+// returns the error or the closeFrame.
+func (c *conn) read() error {
+	defer c.rescue()
+	defer c.settle()
+	return c.socket.receive()
+}
+
+// A closeFrame is that of the client, as an error.
+type closeFrame struct{ code int }
+
+func (c closeFrame) Error() string { return "the client has closed with " + strconv.Itoa(c.code) }
 
 // A farewell is the end of a connection: what reading it came to.
 type farewell struct {
@@ -112,58 +116,30 @@ type farewell struct {
 // do implements task.
 func (f *farewell) do() {
 	defer f.rescue()
-	closed := f.gone(f.err)
-	f.socket.dropInput()
-	if closed {
+	if f.gone(f.err) {
 		f.socket.flush() // the answer to the close frame may still be on its way
 	} else {
 		f.waitForClose()
 	}
 }
 
-// read hands on what the client sends, until the connection fails or the client closes it; it
-// returns the error or a websocket.CloseError.
-func (c *conn) read() error {
-	defer c.rescue()
-	defer c.settle()
-	for {
-		if c.input.Buffered() == 0 {
-			if err := c.socket.fill(); err != nil {
-				return err
-			}
-		}
-		kind, r, err := c.ws.NextReader()
-		if err != nil {
-			return err
-		}
-		if kind != websocket.TextMessage {
-			c.server.observer.Ignored()
-			continue // NextReader discards it
-		}
-		text := c.server.buffers.get()
-		if *text, err = appendAll(*text, r); err != nil {
-			return err
-		}
-		c.receive(*text)
-		c.server.buffers.put(text)
-	}
-}
-
-// take implements owner: it does what a frame asks for. It returns an error when that is the last one.
+// take implements owner. It returns an error when there is nothing more to be read.
 func (c *conn) take(opcode byte, payload []byte) error {
 	defer c.rescue() // here, where the stack tells what it was
 	switch opcode {
 	case opText:
 		c.receive(payload)
+	case opBinary:
+		c.server.observer.Ignored()
 	case opPing:
 		return c.pong(payload)
 	case opClose:
 		code := websocket.CloseNoStatusReceived
 		if len(payload) > 0 {
-			code = int(binary.BigEndian.Uint16(payload)) // the gate lets no single octet pass
+			code = int(binary.BigEndian.Uint16(payload)) // the assembly lets no single octet pass
 		}
 		c.answerClose(code)
-		return &websocket.CloseError{Code: code}
+		return closeFrame{code}
 	}
 	return nil
 }
@@ -289,14 +265,14 @@ func (c *conn) end(why relay.Reason) {
 
 // gone ends the connection for what reading it came to, and tells whether that was a close frame,
 // which has been answered.
-func (c *conn) gone(err error) (closed bool) {
+func (c *conn) gone(err error) (answered bool) {
 	var broken violation
-	var frame *websocket.CloseError
+	var closed closeFrame
 	switch {
 	case errors.As(err, &broken):
 		c.end(relay.Reason(broken))
-	case errors.As(err, &frame) && frame.Code != websocket.CloseAbnormalClosure:
-		c.finish(c.version.closed(frame.Code))
+	case errors.As(err, &closed):
+		c.finish(c.version.closed(closed.code))
 		return true
 	default:
 		c.end(failure(err))
@@ -362,19 +338,4 @@ func failure(err error) relay.Reason {
 		return relay.Slow
 	}
 	return relay.Lost
-}
-
-// appendAll appends all that r has to dst. The gate bounds it.
-func appendAll(dst []byte, r io.Reader) ([]byte, error) {
-	for {
-		dst = slices.Grow(dst, 512)
-		n, err := r.Read(dst[len(dst):cap(dst)])
-		dst = dst[:len(dst)+n]
-		if err == io.EOF {
-			return dst, nil
-		}
-		if err != nil {
-			return dst, err
-		}
-	}
 }

@@ -50,10 +50,8 @@ const crumb = 256
 // maxFragments is how many fragments a message may have, besides one for each crumb of its octets.
 const maxFragments = 1024
 
-// A gate reads over the shoulder of a connection: it follows the frames (RFC 6455 section 5) in the
-// octets that a client sends, and stops them before the first frame that breaks a rule, or is one too
-// many: what is above the gate answers pings, and swallows empty fragments, without telling. It keeps
-// no payload but that of a close frame. It is owned by the goroutine that reads.
+// A gate follows the frames (RFC 6455 section 5) in the octets that a client sends, and stops at the first frame that breaks a
+// rule, or is one too many. It is owned by the goroutine that reads.
 type gate struct {
 	maxMessage int64 // octets of one message, fragments together; 0 is no limit; static
 
@@ -66,10 +64,10 @@ type gate struct {
 	binary    bool     // the message under way, or the last one, is binary
 	fragments int64    // of the message under way
 	message   int64    // octets of payload of the message under way, as declared
-	closing   []byte   // payload of a close frame under way, unmasked
 
-	now  time.Duration // of the scan under way
-	paid time.Duration // when all frames so far are earned back
+	now   time.Duration // of the octets under way
+	heard time.Duration // when the last frame was complete
+	paid  time.Duration // when all frames so far are earned back
 }
 
 // A part of a frame (RFC 6455 section 5.2).
@@ -82,50 +80,56 @@ const (
 	partPayload
 )
 
-// scan looks at the octets that come next, at a time that never goes back. It returns how many of
-// them may be passed on and how many frames they complete; and when that is not all of them, the
-// reason why.
-func (g *gate) scan(p []byte, now time.Duration) (pass, frames int, why relay.Reason) {
+// next looks at the octets that come next, as far as the end of a frame, at a time that never goes back. It returns how
+// many those are, the payload in them, which is for unmask, and whether the frame is complete; or the reason why it must
+// not be.
+func (g *gate) next(p []byte, now time.Duration) (n int, payload []byte, complete bool, why relay.Reason) {
 	g.now = now
-	for i := 0; i < len(p) || g.part == partPayload && g.rest == 0; {
-		if g.part != partPayload {
-			g.need = max(g.need, 2)
-			n := copy(g.header[g.have:g.need], p[i:])
-			g.have += uint8(n)
-			i += n
-			for g.have == g.need && g.part != partPayload {
-				if why := g.next(); why != relay.None {
-					return pass, frames, why
-				}
+	for g.part != partPayload {
+		if n == len(p) {
+			return n, nil, false, relay.None
+		}
+		if g.have == 0 {
+			g.need = 2
+		}
+		k := copy(g.header[g.have:g.need], p[n:])
+		g.have += uint8(k)
+		n += k
+		for g.have == g.need && g.part != partPayload {
+			if why := g.step(); why != relay.None {
+				return n, nil, false, why
 			}
-			continue
 		}
-		n := int(min(g.rest, int64(len(p)-i)))
-		if g.opcode() == opClose {
-			g.unmask(p[i : i+n])
-		}
-		g.rest -= int64(n)
-		i += n
-		if g.rest > 0 {
-			break
-		}
-		if why := g.finish(); why != relay.None {
-			return pass, frames, why
-		}
-		frames++
-		pass = i
 	}
-	return len(p), frames, relay.None
+	payload = p[n : n+int(min(g.rest, int64(len(p)-n)))]
+	g.rest -= int64(len(payload))
+	if complete = g.rest == 0; complete {
+		g.finish()
+	}
+	return n + len(payload), payload, complete, relay.None
+}
+
+// unmask unmasks the payload that next has returned, where it lies (RFC 6455 section 5.3). It is to be called once for each, if
+// for any of the frame.
+func (g *gate) unmask(payload []byte) {
+	if len(payload) == 0 {
+		return // the key may not have come yet
+	}
+	key := (*[maskSize]byte)(g.header[g.need-maskSize:])
+	mask(payload, *key)
+	if turn := len(payload) % maskSize; turn != 0 { // the rest begins amid the key
+		old := *key
+		for i := range key {
+			key[i] = old[(i+turn)%maskSize]
+		}
+	}
 }
 
 func (g *gate) opcode() byte { return g.header[0] & 0x0F }
 func (g *gate) final() bool  { return g.header[0]&finalBit != 0 }
 
-// between tells whether a new message may come next: no frame and no fragmented message is under way.
-func (g *gate) between() bool { return g.part == partStart && g.have == 0 && !g.open }
-
-// next goes on to the next part of a frame when one is complete.
-func (g *gate) next() relay.Reason {
+// step goes on to the next part of a frame when one is complete.
+func (g *gate) step() relay.Reason {
 	switch g.part {
 	case partStart:
 		g.part = partLength
@@ -193,9 +197,6 @@ func (g *gate) measure() relay.Reason {
 		g.message += int64(length)
 	}
 	g.rest = int64(length)
-	if g.opcode() == opClose {
-		g.closing = make([]byte, 0, length)
-	}
 	return g.charge(int64(length))
 }
 
@@ -220,30 +221,29 @@ func (g *gate) charge(length int64) relay.Reason {
 	return relay.None
 }
 
-// unmask keeps the next octets of a close frame's payload (section 5.3).
-func (g *gate) unmask(p []byte) {
-	key := g.header[g.need-maskSize : g.need]
-	for _, octet := range p {
-		g.closing = append(g.closing, octet^key[len(g.closing)%maskSize])
-	}
-}
-
-// finish checks a complete frame and makes ready for the next one.
-func (g *gate) finish() relay.Reason {
-	switch g.opcode() {
-	case opClose:
-		if !validClose(g.closing) {
-			return relay.ProtocolError
-		}
-		g.closing = nil
-	case opText, opBinary, opContinuation:
+// finish makes ready for the next frame.
+func (g *gate) finish() {
+	g.heard = g.now
+	if g.opcode() < opClose {
 		g.open = !g.final()
 		if !g.open {
 			g.message, g.fragments = 0, 0
 		}
 	}
-	g.part, g.have, g.need = partStart, 0, 0
-	return relay.None
+	g.part, g.have = partStart, 0
+}
+
+// mask masks octets, or unmasks them.
+func mask(p []byte, key [maskSize]byte) {
+	half := uint64(binary.LittleEndian.Uint32(key[:]))
+	twice := half<<32 | half
+	for len(p) >= 8 {
+		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^twice)
+		p = p[8:]
+	}
+	for i := range p {
+		p[i] ^= key[i%maskSize]
+	}
 }
 
 // validClose tells whether a close frame may have this payload (RFC 6455 sections 5.5.1 and 7.4,

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,10 +21,10 @@ import (
 
 // gateCases are named after the sections of RFC 6455 that they are about.
 var gateCases = []struct {
-	name   string
-	octets []byte
-	frames int
-	why    relay.Reason
+	name     string
+	octets   []byte
+	arrivals int // messages and control frames
+	why      relay.Reason
 }{
 	{"5.1 unmasked", []byte{finalBit | opText, 0}, 0, relay.ProtocolError},
 	{"5.2 RSV1", frame(finalBit|0x40|opText, "a"), 0, relay.ProtocolError},
@@ -36,13 +37,13 @@ var gateCases = []struct {
 	{"5.2 length one over the limit", header(finalBit|opText, 1001), 0, relay.MessageTooBig},
 	{"5.2 length at the limit", frame(finalBit|opText, strings.Repeat("a", 1000)), 1, relay.None},
 	{"5.2 binary over the limit", header(finalBit|opBinary, 1001), 0, relay.MessageTooBig},
-	{"5.4 fragments over the limit", join(frame(opText, strings.Repeat("a", 600)), header(opContinuation, 401)), 1, relay.MessageTooBig},
-	{"5.4 fragments at the limit, twice", join(frame(opText, strings.Repeat("a", 600)), frame(finalBit|opContinuation, strings.Repeat("a", 400)), frame(finalBit|opText, strings.Repeat("a", 1000))), 3, relay.None},
-	{"5.4 fragments", join(frame(opText, "a"), frame(opContinuation, ""), frame(finalBit|opContinuation, "b")), 3, relay.None},
-	{"5.4 control between fragments", join(frame(opText, "a"), frame(finalBit|opPing, "?"), frame(finalBit|opContinuation, "b")), 3, relay.None},
+	{"5.4 fragments over the limit", join(frame(opText, strings.Repeat("a", 600)), header(opContinuation, 401)), 0, relay.MessageTooBig},
+	{"5.4 fragments at the limit, twice", join(frame(opText, strings.Repeat("a", 600)), frame(finalBit|opContinuation, strings.Repeat("a", 400)), frame(finalBit|opText, strings.Repeat("a", 1000))), 2, relay.None},
+	{"5.4 fragments", join(frame(opText, "a"), frame(opContinuation, ""), frame(finalBit|opContinuation, "b")), 1, relay.None},
+	{"5.4 control between fragments", join(frame(opText, "a"), frame(finalBit|opPing, "?"), frame(finalBit|opContinuation, "b")), 2, relay.None},
 	{"5.4 continuation of nothing", frame(finalBit|opContinuation, "a"), 0, relay.ProtocolError},
 	{"5.4 continuation of a whole message", join(frame(finalBit|opText, "a"), frame(opContinuation, "a")), 1, relay.ProtocolError},
-	{"5.4 data inside a fragmented message", join(frame(opText, "a"), frame(finalBit|opText, "b")), 1, relay.ProtocolError},
+	{"5.4 data inside a fragmented message", join(frame(opText, "a"), frame(finalBit|opText, "b")), 0, relay.ProtocolError},
 	{"5.5 fragmented control", frame(opPing, ""), 0, relay.ProtocolError},
 	{"5.5 oversized control", frame(finalBit|opPing, strings.Repeat("a", 126)), 0, relay.ProtocolError},
 	{"5.5 control of 125", frame(finalBit|opPong, strings.Repeat("a", 125)), 1, relay.None},
@@ -66,29 +67,40 @@ func header(first byte, length uint64) []byte {
 
 func join(frames ...[]byte) []byte { return bytes.Join(frames, nil) }
 
-// pass feeds a gate in chunks and returns what it lets through.
-func pass(g *gate, octets []byte, chunk int) (passed []byte, frames int, why relay.Reason) {
-	for len(octets) > 0 && why == relay.None {
-		next := octets[:min(chunk, len(octets))]
-		octets = octets[len(next):]
-		var n, f int
-		n, f, why = g.scan(next, 0)
-		passed = append(passed, next[:n]...)
-		frames += f
+// assemble feeds an assembly in chunks. It returns what arrived, with its opcode, and how many octets passed.
+func assemble(octets []byte, chunk int) (arrived []string, passed int, why relay.Reason) {
+	a := assembly{gate: gate{maxMessage: 1000}, buffers: new(pool)}
+	octets = bytes.Clone(octets) // they are unmasked
+	for part := range slices.Chunk(octets, max(chunk, 1)) {
+		for len(part) > 0 {
+			n, got, why := a.next(part, 0)
+			if why != relay.None {
+				return arrived, passed, why
+			}
+			part = part[n:]
+			passed += n
+			if got.opcode != opContinuation {
+				arrived = append(arrived, string(rune('0'+got.opcode))+string(got.payload))
+			}
+			if got.buffer != nil {
+				clear(*got.buffer) // whoever looks at it again will see
+				a.buffers.put(got.buffer)
+			}
+		}
 	}
-	return passed, frames, why
+	return arrived, passed, relay.None
 }
 
 func TestGate(t *testing.T) {
 	for _, c := range gateCases {
 		t.Run(c.name, func(t *testing.T) {
 			for chunk := 1; chunk <= len(c.octets); chunk++ {
-				passed, frames, why := pass(&gate{maxMessage: 1000}, c.octets, chunk)
-				if frames != c.frames || why != c.why {
-					t.Fatalf("in chunks of %d: %d frames, %s; want %d, %s", chunk, frames, why, c.frames, c.why)
+				arrived, passed, why := assemble(c.octets, chunk)
+				if len(arrived) != c.arrivals || why != c.why {
+					t.Fatalf("in chunks of %d: %q, %s; want %d, %s", chunk, arrived, why, c.arrivals, c.why)
 				}
-				if why == relay.None && !bytes.Equal(passed, c.octets) {
-					t.Fatalf("in chunks of %d: not all was passed", chunk)
+				if why == relay.None && passed != len(c.octets) {
+					t.Fatalf("in chunks of %d: not all was taken", chunk)
 				}
 			}
 		})
@@ -121,44 +133,66 @@ func TestProtocolErrors(t *testing.T) {
 	}
 }
 
-// FuzzGate checks that gorilla never finds fault with what the gate lets through, so that every
-// close has a reason of ours; and that what the gate says does not depend on how octets come in.
-func FuzzGate(f *testing.F) {
+// FuzzAssembly checks that what arrives is what gorilla makes of the same octets, that gorilla never finds fault with what the gate
+// lets through, so that every close has a reason of ours, and that it makes no difference in which pieces octets come in.
+func FuzzAssembly(f *testing.F) {
 	for _, c := range gateCases {
 		f.Add(c.octets, 3)
+		f.Add(c.octets, 1000)
 	}
 	for _, c := range floods[:1] {
 		f.Add(bytes.Repeat(c.frame, c.most+1), 1000)
 	}
 	f.Add(join(frame(opText, ""), bytes.Repeat(frame(opContinuation, ""), maxFragments)), 1000)
+	text := frame(finalBit|opText, "a message of more than eight octets")
+	long := frame(finalBit|opText, strings.Repeat("long", 50))
+	f.Add(join(text, long, text, frame(finalBit|opBinary, "x"), text), 1000)
+	f.Add(join(text, frame(opText, "be"), frame(finalBit|opPing, "?"), frame(finalBit|opContinuation, "gun"), long, frame(finalBit|opClose, "\x03\xe8bye")), 150)
+	f.Add(join(text, frame(opBinary, "x"), frame(finalBit|opPing, "a ping of more than eight octets"), frame(finalBit|opContinuation, "y"), text), 7)
 	f.Fuzz(func(t *testing.T, octets []byte, chunk int) {
-		chunk = max(1, min(chunk, len(octets)))
-		whole, frames, why := pass(&gate{maxMessage: 1000}, octets, max(len(octets), 1))
-		passed, frames2, why2 := pass(&gate{maxMessage: 1000}, octets, chunk)
-		if frames != frames2 || why != why2 {
-			t.Fatalf("whole: %d frames, %s; in chunks of %d: %d, %s", frames, why, chunk, frames2, why2)
+		whole, passed, why := assemble(octets, len(octets))
+		pieces, _, why2 := assemble(octets, min(chunk, len(octets)))
+		if !slices.Equal(whole, pieces) || why != why2 {
+			t.Fatalf("at once: %q, %s; in pieces of %d: %q, %s", whole, why, chunk, pieces, why2)
 		}
-		if !bytes.HasPrefix(octets, whole) || !bytes.HasPrefix(octets, passed) {
-			t.Fatal("the gate changed what it passed")
-		}
+		theirs, err := gorillaReads(t, octets[:passed])
 		var closed *websocket.CloseError
-		if err := gorillaReads(t, passed); !errors.As(err, &closed) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if !errors.As(err, &closed) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("gorilla refused what the gate passed: %v", err)
+		}
+		ours := whole
+		if end := slices.IndexFunc(ours, func(one string) bool { return one[0] == '0'+opClose }); end >= 0 {
+			ours = ours[:end+1] // gorilla reads no further
+		}
+		if !slices.Equal(ours, theirs) {
+			t.Fatalf("ours: %q; of gorilla: %q", ours, theirs)
 		}
 	})
 }
 
-// gorillaReads gives octets to a server connection of gorilla's until that fails.
-func gorillaReads(t *testing.T, octets []byte) error {
+// gorillaReads gives octets to a server connection of gorilla's until that fails. It returns what arrived, as assemble does.
+func gorillaReads(t *testing.T, octets []byte) (arrived []string, err error) {
 	ws := upgrade(t, tape{bytes.NewReader(octets)})
+	note := func(opcode int, payload string) { arrived = append(arrived, string(rune('0'+opcode))+payload) }
+	ws.SetPingHandler(func(payload string) error { note(opPing, payload); return nil })
+	ws.SetPongHandler(func(payload string) error { note(opPong, payload); return nil })
+	ws.SetCloseHandler(func(code int, reason string) error {
+		note(opClose, string(websocket.FormatCloseMessage(code, reason)))
+		return nil
+	})
 	for {
-		_, r, err := ws.NextReader()
-		if err == nil {
-			_, err = io.Copy(io.Discard, r)
-		}
+		kind, r, err := ws.NextReader()
 		if err != nil {
-			return err
+			return arrived, err
 		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			return arrived, err
+		}
+		if kind == websocket.BinaryMessage {
+			text = nil // which are left out
+		}
+		note(kind, string(text))
 	}
 }
 

@@ -1,6 +1,7 @@
 package pairing
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 
 // A rawIO is the descriptor of a TCP connection.
 type rawIO struct {
+	*stacks
 	conn    syscall.RawConn
 	buffers *pool
 
@@ -24,17 +26,17 @@ type rawIO struct {
 	unsure  atomic.Bool // whether the end of the connection may have been there with the last octets
 }
 
-// newDescriptor returns the descriptor below a connection; nil for a connection that has none of its own, as one under TLS.
-func newDescriptor(conn net.Conn, buffers *pool) descriptor {
+// newDescriptor returns the descriptor of a connection.
+func newDescriptor(conn net.Conn, buffers *pool, stacks *stacks) descriptor {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		return nil
+		return plainIO{conn}
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return nil
+		return plainIO{conn}
 	}
-	r := &rawIO{conn: raw, buffers: buffers}
+	r := &rawIO{stacks: stacks, conn: raw, buffers: buffers}
 	r.write, r.read = r.writeOnce, r.readAll
 	return r
 }
@@ -60,7 +62,8 @@ func (r *rawIO) writeOnce(fd uintptr) bool {
 	return true // never wait
 }
 
-// receive implements descriptor. While the sink is given something, the descriptor is in use: it cannot be closed from there.
+// receive implements descriptor. It holds a buffer only while there are octets. While the sink is given some, the descriptor is
+// in use: it cannot be closed from there.
 func (r *rawIO) receive(into sink) error {
 	r.into = into
 	if err := r.conn.Read(r.read); err != nil {
@@ -79,28 +82,21 @@ func (r *rawIO) readAll(fd uintptr) bool {
 		b := r.buffers.get()
 		room := (*b)[:cap(*b)]
 		n, err := transfer(syscall.SYS_READ, fd, room)
-		if n > 0 {
-			*b = room[:n]
-			switch {
-			case !r.into.arrive(b):
-				r.readErr = nil
-				return true
-			case n < len(room):
-				r.unsure.Store(true)
-				return false
-			}
-			continue
-		}
+		more := n > 0 && r.into.arrive(room[:n])
 		r.buffers.put(b)
-		switch err {
-		case syscall.EINTR:
+		switch {
+		case n > 0 && !more:
+			r.readErr = nil
+			return true
+		case n == len(room), err == syscall.EINTR:
 			continue
-		case syscall.EAGAIN:
+		case n > 0:
+			r.unsure.Store(true)
 			return false
-		case nil:
-			err = io.EOF
+		case err == syscall.EAGAIN:
+			return false
 		}
-		r.readErr = err
+		r.readErr = cmp.Or(err, io.EOF)
 		return true
 	}
 }

@@ -9,14 +9,10 @@ import (
 )
 
 // A cup is a sink that keeps what arrives.
-type cup struct {
-	buffers *pool
-	octets  []byte
-}
+type cup struct{ octets []byte }
 
-func (c *cup) arrive(b *[]byte) bool {
-	c.octets = append(c.octets, *b...)
-	c.buffers.put(b)
+func (c *cup) arrive(octets []byte) bool {
+	c.octets = append(c.octets, octets...)
 	return true
 }
 
@@ -57,8 +53,7 @@ func TestEndWithOctets(t *testing.T) {
 				dialed.Close() // over the loopback interface, that has arrived when it returns
 				runtime.Gosched()
 
-				buffers := new(pool)
-				d, into := newDescriptor(conn, buffers), &cup{buffers: buffers}
+				d, into := newDescriptor(conn, new(pool), new(stacks)), new(cup)
 				done := make(chan struct{})
 				tasks.Go(func() {
 					defer conn.Close()

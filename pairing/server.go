@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -141,12 +142,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		v = &v1{seat: seat, card: newCard(sender)}
 	}
 	hijacker := &hijacker{ResponseWriter: w, server: s, maxMessage: maxMessage}
-	ws, err := s.upgrader.Upgrade(hijacker, r, nil)
-	if err != nil {
+	if _, err := s.upgrader.Upgrade(hijacker, r, nil); err != nil {
 		return // answered by refuseUpgrade, or the client is gone
 	}
 	pass.Hijacked()
-	c := newConn(s, v, ws, hijacker, sender.Addr)
+	c := newConn(s, v, hijacker.socket, sender.Addr)
 	c.pass = pass
 	seated = true
 	s.registry.add(c)
@@ -225,13 +225,8 @@ type hijacker struct {
 	http.ResponseWriter
 	server     *Server
 	maxMessage int64   // octets of one message
-	socket     *socket // nil until Hijack, like input
-	input      *bufio.Reader
+	socket     *socket // nil until Hijack
 }
-
-// inputSize is the size of the buffer that a connection keeps for life: as small as gorilla takes
-// from a hijacker, since the socket behind it reads into larger ones while there is something to read.
-const inputSize = 257
 
 // Hijack is called by the upgrader.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -248,11 +243,8 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	h.socket = newSocket(conn, h.server.options.WriteTimeout, h.maxMessage, &h.server.buffers, &h.server.stacks)
 	if n := buffers.Reader.Buffered(); n > 0 { // a client that did not wait for the answer
-		early := h.server.buffers.get()
-		octets, _ := buffers.Reader.Peek(n) // they are there
-		*early = append(*early, octets...)
-		h.socket.input = early
+		h.socket.octets = make([]byte, n)
+		_, _ = io.ReadFull(buffers.Reader, h.socket.octets) // they are there
 	}
-	h.input = bufio.NewReaderSize(h.socket, inputSize)
-	return h.socket, bufio.NewReadWriter(h.input, buffers.Writer), nil
+	return h.socket, buffers, nil
 }

@@ -2,7 +2,6 @@ package pairing
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
@@ -19,19 +18,17 @@ import (
 // What is given to queue gathers until something is sent, and then leaves together with that; so does all that is
 // written before the first release. Behind a close frame nothing is sent (RFC 6455 section 5.5.1).
 //
-// Read and frame pass what they read through the gate. While the socket waits for the peer it holds no buffer.
+// While the socket waits for the peer it holds no buffer, but for a message that has come in part.
 type socket struct {
 	net.Conn                 // static
-	descriptor               // below it; nil where there is none; static
+	descriptor               // below it; static
 	timeout    time.Duration // how long the peer may take to read what is kept; static
 	buffers    *pool         // static
-	stacks     *stacks       // static
 	owner      owner         // static
 	start      time.Time     // static
 	heard      atomic.Int64  // when the last frame was complete, in nanoseconds since start
-	gate       gate          // owned by the reader, like all down to mu
-	input      *[]byte       // octets that have come, nil when there are none
-	taken      int           // how many of them have been read
+	assembly   assembly      // owned by the reader, like all down to mu
+	octets     []byte        // that have come and are to be taken; before the first read, those behind the handshake
 	broken     error         // after which nothing is read: a violation, or what the owner returned; nil before
 
 	mu      sync.Mutex
@@ -49,7 +46,7 @@ type socket struct {
 type owner interface {
 	Wake()                                  // a socket that was found busy is ready again
 	end(why relay.Reason)                   // the goroutine could not write
-	take(opcode byte, payload []byte) error // a frame has come as a whole; an error ends reading
+	take(opcode byte, payload []byte) error // a message or a control frame has come; an error ends reading
 	settle()                                // the reader is about to wait for the peer
 }
 
@@ -58,16 +55,18 @@ type owner interface {
 type descriptor interface {
 	// tryWrite writes as much as is taken at once, 0 octets if need be.
 	tryWrite(p []byte) (int, error)
-	// receive waits for octets, reads them into a buffer of the pool, which it gets only when they are there, and
-	// gives that to the sink; so on until the sink wants no more, or reading fails.
+	// receive waits for octets and gives them to the sink, which may change them; so on until that wants no more, or reading
+	// fails.
 	receive(into sink) error
 	// probe lets receive find out that the connection has ended, where it may have missed that. It may be called at any time.
 	probe()
+	// run does a task. Where the stack of the goroutine that receives is kept small, it does so on another.
+	run(t task)
 }
 
-// A sink takes buffers of a pool. It tells whether it is done with this one and wants more.
+// A sink takes octets, which are its own until it returns. It tells whether it wants more.
 type sink interface {
-	arrive(*[]byte) (more bool)
+	arrive(octets []byte) (more bool)
 }
 
 // maxBacklog is how many octets of control frames a socket takes while its peer reads nothing:
@@ -76,7 +75,7 @@ const maxBacklog = 4 << 10
 
 var errBacklog = errors.New("the peer sends but does not read")
 
-// A violation is the error that Read returns where the gate stops a client.
+// A violation is the error of receive where the gate stops a client.
 type violation relay.Reason
 
 func (v violation) Error() string { return relay.Reason(v).String() }
@@ -86,81 +85,12 @@ func (v violation) Error() string { return relay.Reason(v).String() }
 func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *pool, stacks *stacks) *socket {
 	return &socket{
 		Conn:       conn,
-		descriptor: newDescriptor(conn, buffers),
+		descriptor: newDescriptor(conn, buffers, stacks),
 		timeout:    timeout,
 		buffers:    buffers,
-		stacks:     stacks,
 		start:      time.Now(),
-		gate:       gate{maxMessage: maxMessage},
+		assembly:   assembly{gate: gate{maxMessage: maxMessage}, buffers: buffers},
 		held:       true,
-	}
-}
-
-// Read reads what the gate lets pass; behind that, it returns a violation.
-func (s *socket) Read(p []byte) (int, error) {
-	n, err := s.read(p)
-	n = s.scan(p[:n])
-	if n == 0 && s.broken != nil {
-		return 0, s.broken
-	}
-	return n, err // the frames before a violation come first
-}
-
-// scan shows octets to the gate, and returns how many of them may be passed on.
-func (s *socket) scan(p []byte) int {
-	now := time.Since(s.start)
-	n, frames, why := s.gate.scan(p, now)
-	if frames > 0 {
-		s.heard.Store(int64(now))
-	}
-	if why != relay.None {
-		s.broken = violation(why)
-	}
-	return n
-}
-
-// frame returns what comes next if that is a whole text message in one frame of less than 64 KiB, or a control frame, and has
-// come as a whole; else it returns false, and nothing is read. That is the usual case, in which there is nothing to put
-// together: the frame is unmasked where it lies.
-func (s *socket) frame() (opcode byte, payload []byte, ok bool) {
-	if s.input == nil || !s.gate.between() {
-		return 0, nil, false
-	}
-	frame := (*s.input)[s.taken:]
-	if len(frame) < 2 || frame[0]&finalBit == 0 || frame[1]&maskBit == 0 {
-		return 0, nil, false
-	}
-	opcode = frame[0] &^ finalBit // with the reserved bits, which nothing below has
-	if opcode != opText && opcode < opClose {
-		return 0, nil, false
-	}
-	length, header := int(frame[1]&^maskBit), 2
-	switch {
-	case length == longText && len(frame) >= 4:
-		length, header = int(binary.BigEndian.Uint16(frame[2:])), 4
-	case length >= longText:
-		return 0, nil, false
-	}
-	end := header + maskSize + length
-	if len(frame) < end || s.scan(frame[:end]) < end { // or the gate stops it, and the next read says so
-		return 0, nil, false
-	}
-	s.taken += end
-	payload = frame[header+maskSize : end]
-	unmask(payload, [maskSize]byte(frame[header:]))
-	return opcode, payload, true
-}
-
-// unmask changes a payload, or masks one (RFC 6455 section 5.3).
-func unmask(p []byte, key [maskSize]byte) {
-	half := uint64(binary.LittleEndian.Uint32(key[:]))
-	twice := half<<32 | half
-	for len(p) >= 8 {
-		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^twice)
-		p = p[8:]
-	}
-	for i := range p {
-		p[i] ^= key[i%maskSize]
 	}
 }
 
@@ -187,84 +117,45 @@ func (s *socket) flush() {
 	}
 }
 
-func (s *socket) read(p []byte) (int, error) {
-	if err := s.fill(); err != nil {
-		return 0, err
+// receive waits for what the client sends and gives it to the owner, until the owner wants no more, the client breaks a
+// rule, or the connection fails; it returns the error.
+func (s *socket) receive() error {
+	defer s.assembly.drop()
+	if early := s.octets; len(early) > 0 && !s.arrive(early) {
+		return s.broken
 	}
-	if s.input == nil {
-		s.owner.settle()
-		return s.Conn.Read(p)
-	}
-	n := copy(p, (*s.input)[s.taken:])
-	s.taken += n
-	return n, nil
-}
-
-// fill waits until there is something to read that is to be put together. Frames that come as a whole go to the owner
-// where they lie. To wait here rather than in Read, which is called from deep within gorilla, lets an idle
-// connection do with the smallest stack.
-func (s *socket) fill() error {
-	if s.broken == nil && (s.input == nil || s.deliver()) && s.descriptor != nil {
-		s.owner.settle()
-		if err := s.receive(s); err != nil {
-			return err
-		}
+	if err := s.descriptor.receive(s); err != nil {
+		return err
 	}
 	return s.broken
 }
 
 // arrive implements sink.
-func (s *socket) arrive(octets *[]byte) (more bool) {
-	s.input = octets
-	s.deep(s)
-	return s.input == nil
+func (s *socket) arrive(octets []byte) (more bool) {
+	s.octets = octets
+	s.run(s)
+	s.octets = nil
+	return s.broken == nil
 }
 
-// do implements task: it handles what has arrived.
+// do implements task: it gives to the owner what has arrived.
 func (s *socket) do() {
-	if s.deliver() {
-		s.owner.settle()
-	}
-}
-
-// deliver gives the frames that have come to the owner, as far as frame returns them, and tells whether that was all.
-func (s *socket) deliver() bool {
-	for s.broken == nil && s.taken < len(*s.input) {
-		opcode, payload, ok := s.frame()
-		if !ok {
-			return false
+	now := time.Since(s.start)
+	for p := s.octets; len(p) > 0 && s.broken == nil; {
+		n, got, why := s.assembly.next(p, now)
+		p = p[n:]
+		switch {
+		case why != relay.None:
+			s.broken = violation(why)
+		case got.opcode != opContinuation:
+			s.broken = s.owner.take(got.opcode, got.payload)
 		}
-		s.broken = s.owner.take(opcode, payload)
+		if got.buffer != nil {
+			s.buffers.put(got.buffer)
+		}
 	}
-	if s.broken != nil {
-		return false
-	}
-	s.dropInput()
-	return true
-}
-
-// dropInput gives the buffer of what has come back, whether it is read or not.
-func (s *socket) dropInput() {
-	if s.input != nil {
-		s.buffers.put(s.input)
-		s.input, s.taken = nil, 0
-	}
-}
-
-// deep does a task on a borrowed stack, if there is a descriptor, which lets the goroutine do with a small one.
-func (s *socket) deep(t task) {
-	if s.descriptor == nil {
-		t.do()
-		return
-	}
-	s.stacks.run(t)
-}
-
-// probe sees to it that the reader finds out if the peer has gone.
-func (s *socket) probe() {
-	if s.descriptor != nil {
-		s.descriptor.probe()
-	}
+	s.heard.Store(int64(s.assembly.heard))
+	s.owner.settle()
 }
 
 // times returns now, and when the last frame was complete, both since start.
@@ -378,16 +269,14 @@ func (s *socket) pushLocked() {
 	if s.out == nil || s.busy || s.err != nil {
 		return
 	}
-	if s.descriptor != nil {
-		n, err := s.tryWrite(*s.out)
-		if err != nil || n == len(*s.out) {
-			s.err = err
-			s.buffers.put(s.out)
-			s.out = nil
-			return
-		}
-		*s.out = append((*s.out)[:0], (*s.out)[n:]...)
+	n, err := s.tryWrite(*s.out)
+	if err != nil || n == len(*s.out) {
+		s.err = err
+		s.buffers.put(s.out)
+		s.out = nil
+		return
 	}
+	*s.out = append((*s.out)[:0], (*s.out)[n:]...)
 	s.busy = true
 	go s.wait()
 }

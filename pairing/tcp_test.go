@@ -37,10 +37,15 @@ func newTCP(t testing.TB, overTLS bool, limits relay.Limits, options Options) (s
 	} else {
 		server.Start()
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { door.Sweep(ctx) })
 	t.Cleanup(func() {
 		hub.EndAll(context.Background(), relay.Shutdown, 0)
 		server.Close()
 		door.Wait(context.Background())
+		cancel()
+		sweeping.Wait()
 	})
 	return scheme + "://" + server.Listener.Addr().String(), counts
 }

@@ -32,22 +32,6 @@ func (v *v2) greet(c *conn) {
 }
 
 func (v *v2) receive(c *conn, text []byte) {
-	if c.member.Load() != nil {
-		v.obey(c, text)
-		return
-	}
-	// Reading the hello and rendering the welcome take a deep stack, which an idle reader would keep.
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer c.rescue()
-		v.obey(c, text)
-	}()
-	<-done
-}
-
-// obey carries a request out, in the reader's goroutine or while that waits.
-func (v *v2) obey(c *conn, text []byte) {
 	q, refused := parseFrame(text)
 	if refused != nil {
 		c.complain(refused)
