@@ -2,6 +2,7 @@ package pairing
 
 import (
 	"cmp"
+	"crypto/tls"
 	"io"
 	"net"
 	"sync/atomic"
@@ -28,13 +29,30 @@ type rawIO struct {
 
 // newDescriptor returns the descriptor of a connection.
 func newDescriptor(conn net.Conn, buffers *pool, stacks *stacks) descriptor {
+	switch conn := conn.(type) {
+	case *net.TCPConn:
+		if raw := newRawIO(conn, buffers, stacks); raw != nil {
+			return raw
+		}
+	case *tls.Conn:
+		if wire, ok := conn.NetConn().(*wire); ok {
+			if raw := newRawIO(wire.Conn, buffers, stacks); raw != nil {
+				return &tlsIO{rawIO: raw, conn: conn, wire: wire}
+			}
+		}
+	}
+	return plainIO{conn}
+}
+
+// newRawIO returns nil for what is no TCP connection, or is one no more.
+func newRawIO(conn net.Conn, buffers *pool, stacks *stacks) *rawIO {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		return plainIO{conn}
+		return nil
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return plainIO{conn}
+		return nil
 	}
 	r := &rawIO{stacks: stacks, conn: raw, buffers: buffers}
 	r.write, r.read = r.writeOnce, r.readAll

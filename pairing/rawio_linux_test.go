@@ -1,11 +1,17 @@
 package pairing
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"channelserver/relay"
 )
 
 // A cup is a sink that keeps what arrives.
@@ -80,5 +86,60 @@ func TestEndWithOctets(t *testing.T) {
 			}
 			tasks.Wait()
 		})
+	}
+}
+
+// A chopped connection sends every octet by itself.
+type chopped struct{ net.Conn }
+
+func (c chopped) Write(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var one int
+		one, err = c.Conn.Write(p[n : n+1])
+		n += one
+	}
+	return n, err
+}
+
+// However the records of TLS come in, what is in them is read in order, and so is what comes behind a violation.
+func TestTLSInPieces(t *testing.T) {
+	url, counts := newTCP(t, true, relay.Limits{}, Options{MaxMessageSize: 65536})
+	b := dialTCP(t, url+"/v1/ws/")
+	var first struct{ Link string }
+	if err := b.ReadJSON(&first); err != nil {
+		t.Fatal(err)
+	}
+	dialer := websocket.Dialer{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		NetDial: func(network, address string) (net.Conn, error) {
+			conn, err := net.Dial(network, address)
+			return chopped{conn}, err
+		},
+	}
+	a, _, err := dialer.Dial(url+first.Link, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	for i := range 5 {
+		text := strings.Repeat(string(rune('a'+i)), 1000*i)
+		if err := a.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		var got envelope
+		if err := b.ReadJSON(&got); err != nil || got.Message != text {
+			t.Fatalf("message %d: %.10q, %v", i, got.Message, err)
+		}
+	}
+	if _, err := a.NetConn().Write([]byte{finalBit | opText, 0}); err != nil { // no mask
+		t.Fatal(err)
+	}
+	a.WriteMessage(websocket.TextMessage, make([]byte, 1000))
+	a.ReadMessage()                                                                               // the link
+	if _, _, err := a.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseProtocolError) { // answered by gorilla
+		t.Errorf("closed with %v", err)
+	}
+	if why := counts.last(); why != relay.ProtocolError {
+		t.Errorf("closed: %s", why)
 	}
 }

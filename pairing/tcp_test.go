@@ -33,6 +33,7 @@ func newTCP(t testing.TB, overTLS bool, limits relay.Limits, options Options) (s
 	scheme := "ws"
 	if overTLS {
 		scheme = "wss"
+		server.Listener = Wires(server.Listener)
 		server.StartTLS()
 	} else {
 		server.Start()

@@ -163,7 +163,7 @@ func listen(s *settings.Settings, proxies geo.Proxies, server *http.Server, hand
 			return "", err
 		}
 		// HTTP/2 is not offered: WebSockets begin as HTTP/1.1 (RFC 6455 section 4.1).
-		listener = tls.NewListener(listener, &tls.Config{GetCertificate: certificate.get, NextProtos: []string{"http/1.1"}})
+		listener = tls.NewListener(pairing.Wires(listener), &tls.Config{GetCertificate: certificate.get, NextProtos: []string{"http/1.1"}})
 		url = "https://" + listener.Addr().String()
 	} else {
 		listener = handshakes.Listen(listener)
