@@ -28,7 +28,7 @@ const maxHead = 4 << 10
 // be called at the same time.
 type Front struct {
 	// Handler answers handshakes, as a rule by taking the connection over with http.Hijacker. The
-	// request has no context of its own and no body. The buffers of Hijack are for use until ServeHTTP returns.
+	// request has no context of its own and no body. It and the buffers of Hijack are for use until ServeHTTP returns.
 	Handler http.Handler
 	// Prefixes are what the targets of handshakes begin with, such as "/v1/ws".
 	Prefixes []string
@@ -139,13 +139,22 @@ func (l *listener) pass(a accepted) {
 
 // A desk is what it takes to read a head.
 type desk struct {
-	head   [maxHead]byte
-	source resumed       // what is left of head, and the connection behind it
-	reader *bufio.Reader // of source
-	writer *bufio.Writer
+	head    [maxHead]byte
+	request http.Request
+	header  http.Header // of request
+	values  []string    // of header
+	answer  http.Header // of the response
+	source  resumed     // what came behind the head, and the connection behind that
+	reader  *bufio.Reader
+	writer  *bufio.Writer
 }
 
-var desks = sync.Pool{New: func() any { return &desk{reader: bufio.NewReader(nil), writer: bufio.NewWriterSize(nil, 256)} }}
+var desks = sync.Pool{New: func() any {
+	return &desk{
+		header: make(http.Header), answer: make(http.Header),
+		reader: bufio.NewReader(nil), writer: bufio.NewWriterSize(nil, 256),
+	}
+}}
 
 // serve reads what a connection begins with, and gives it to whom that is for.
 func (l *listener) serve(conn net.Conn) {
@@ -163,6 +172,7 @@ func (l *listener) serve(conn net.Conn) {
 	if whole > 0 {
 		if request := d.parse(whole); request != nil {
 			request.RemoteAddr = conn.RemoteAddr().String()
+			clear(d.answer)
 			f.answer(&response{conn: conn, desk: d, early: d.head[whole:n]}, request)
 			d.source = resumed{}
 			desks.Put(d)
@@ -208,21 +218,6 @@ func (f *Front) mayBegin(head []byte) bool {
 		}
 	}
 	return false
-}
-
-// parse returns the request of a head if that is a well-formed handshake, else nil.
-func (d *desk) parse(whole int) *http.Request {
-	head := d.head[:whole]
-	if !isPlain(head) {
-		return nil
-	}
-	d.source = resumed{read: head}
-	d.reader.Reset(&d.source)
-	request, err := http.ReadRequest(d.reader)
-	if err != nil {
-		return nil
-	}
-	return request
 }
 
 func (f *Front) state(conn net.Conn, state http.ConnState) {

@@ -19,19 +19,13 @@ type response struct {
 	conn     net.Conn
 	desk     *desk
 	early    []byte // what came behind the head
-	header   http.Header
-	status   int // 0 until it is known
+	status   int    // 0 until it is known
 	body     bytes.Buffer
 	hijacked bool
 }
 
 // Header implements http.ResponseWriter.
-func (w *response) Header() http.Header {
-	if w.header == nil {
-		w.header = make(http.Header)
-	}
-	return w.header
-}
+func (w *response) Header() http.Header { return w.desk.answer }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *response) WriteHeader(status int) {
@@ -79,7 +73,7 @@ func (w *response) finish() {
 		StatusCode: w.status, ProtoMajor: 1, ProtoMinor: 1, Header: w.Header(),
 		Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Close: true,
 	}
-	w.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	_ = w.conn.SetDeadline(time.Now().Add(linger))
 	if answer.Write(w.conn) != nil {
 		return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 
 	"channelserver/geo"
 	"channelserver/relay"
@@ -56,7 +57,10 @@ func (*v1) giveUp(a *relay.Attachment, why relay.Reason) { a.Leave(why) }
 
 func (*v1) closed(int) relay.Reason { return relay.Bye }
 
-func newCard(s geo.Sender) *card { return &card{sender: s, rendered: renderSender(s, s.Place)} }
+func newCard(s geo.Sender) *card {
+	s.UserAgent = strings.Clone(s.UserAgent) // which may be a part of something larger
+	return &card{sender: s, rendered: renderSender(s, s.Place)}
+}
 
 // renderSender returns the sender object (docs/protocol.md section 1) of somebody in a place, which may be in
 // any language. What is unknown is left out.
