@@ -47,7 +47,10 @@ func (*v1) receive(c *conn, text []byte) {
 		return
 	}
 	if a := c.member.Load(); a != nil {
-		a.SendHeld(quote(text), len(text), &c.wakes) // when it ends the channel, Take tells
+		body := c.server.buffers.get()
+		*body = appendQuoted(*body, text)
+		a.SendHeld(*body, len(text), &c.wakes) // when it ends the channel, Take tells
+		c.server.buffers.put(body)
 	}
 }
 
@@ -102,10 +105,7 @@ func appendEnvelope(dst []byte, e *relay.Entry) []byte {
 	return append(dst, '}')
 }
 
-// quote returns valid UTF-8 as a JSON string, in a slice of its own.
-func quote(text []byte) []byte { return appendQuoted(make([]byte, 0, len(text)+2), text) }
-
-// appendQuoted appends text as a JSON string (RFC 8259 section 7). What clients send is base64 as a rule, which needs
+// appendQuoted appends text, which is valid UTF-8, as a JSON string (RFC 8259 section 7). What clients send is base64 as a rule, which needs
 // no escapes and is copied; all else is left to encoding/json.
 func appendQuoted[T string | []byte](dst []byte, text T) []byte {
 	if isBare(text) {

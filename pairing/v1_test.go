@@ -381,8 +381,8 @@ func TestQuote(t *testing.T) {
 		"\U0001F600": `"` + "\U0001F600" + `"`,
 		"\x7f":       `"` + "\x7f" + `"`,
 	} {
-		if got := string(quote([]byte(text))); got != want && !strings.EqualFold(got, want) {
-			t.Errorf("quote(%q) = %s, want %s", text, got, want)
+		if got := string(appendQuoted(nil, text)); got != want && !strings.EqualFold(got, want) {
+			t.Errorf("appendQuoted(%q) = %s, want %s", text, got, want)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func refuse(why relay.Reason, format string, args ...any) *refusal {
 
 // parseUsual reads a frame in the form in which it comes as a rule, that of JavaScript's JSON.stringify for
 // {type: "send", n, message} and {type: "ack", seq}, with a message that needs no escapes. It tells whether
-// the frame had that form; then it is what parseFrame would have returned.
+// the frame had that form; then it is what parseFrame would have returned, but that the message lies in the text.
 func parseUsual(text []byte) (q request, ok bool) {
 	if rest, isAck := bytes.CutPrefix(text, []byte(`{"type":"ack","seq":`)); isAck {
 		q.Type = "ack"
@@ -74,7 +74,7 @@ func parseUsual(text []byte) (q request, ok bool) {
 	if !isMessage || !ends || !isPlain(message) {
 		return q, false
 	}
-	q.Message = bytes.Clone(message)
+	q.Message = message
 	return q, true
 }
 

@@ -44,7 +44,7 @@ type Presence struct {
 }
 
 // Send appends a message to the channel's log, for all members but this one. The body is what
-// they will take; it must not be modified any more. The size is what counts towards
+// they will take; it is copied. The size is what counts towards
 // Limits.MaxData, in octets. Send never waits for a reader.
 //
 // It returns None when the message was accepted. When the message would pass a limit, the
@@ -95,7 +95,7 @@ func (a *Attachment) AckHeld(seq uint64, wakes *Wakes) {
 }
 
 // Take moves the cursor over what lies past it, as many entries as dst has room for, and
-// returns how many it put there; dst must have room for one at least. When it returns none, then
+// returns how many it put there; dst must have room for one at least. They are for use until the next call. When it returns none, then
 // either the reason is None and the attachment is parked: Peer.Wake will tell when there is more;
 // or the channel, the seat or the attachment has ended for that reason, and nothing more will come.
 // The messages accepted before the end of a channel come first.

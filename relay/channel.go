@@ -206,6 +206,7 @@ func (c *channel) detachLocked(m *Member, why Reason, after *aftermath) {
 	a.end = why
 	if a.awake {
 		c.awake--
+		c.log.lent = c.log.end()
 	} else {
 		after.add(a)
 	}

@@ -17,14 +17,16 @@ const (
 )
 
 // An Entry is what a member takes from its channel: a message, or something else to be told in
-// order with the messages. It does not change.
+// order with the messages.
 type Entry struct {
 	Kind Kind
 	Why  Reason
 	Seq  uint64    // of a message: its number in the channel, from 1
 	From *Member   // whom it is about; nil for Ending
-	Body []byte    // of a message: what the door that took it in rendered; never modified
+	Body []byte    // of a message: what the door that took it in rendered; for use until the next Take; not to be modified
 	At   time.Time // of a message: when it was accepted
+
+	box *box // that Body lies in; nil for none
 }
 
 // entryOverhead is what an entry costs beyond its body, in octets, so that a log of empty
@@ -39,6 +41,7 @@ type log struct {
 	entries []Entry // entries[i] stands at position dropped+i
 	dropped uint64  // how many entries have been dropped from the front
 	octets  int64   // what entries holds
+	lent    uint64  // the position before which an attachment that has ended may still be busy with what it took
 }
 
 // end returns the position that the next entry will have.
@@ -51,14 +54,17 @@ func (l *log) append(e Entry) {
 	l.octets += e.octets()
 }
 
-// dropBefore forgets every entry before the position.
-func (l *log) dropBefore(position uint64) {
+// dropBefore forgets every entry before the position. When all attachments are parked, they are done with what they took.
+func (l *log) dropBefore(position uint64, parked bool) {
 	n := int(position - l.dropped)
 	if n == 0 {
 		return
 	}
 	for i := range l.entries[:n] {
 		l.octets -= l.entries[i].octets()
+		if parked && l.dropped+uint64(i) >= l.lent {
+			l.entries[i].unpack()
+		}
 	}
 	kept := copy(l.entries, l.entries[n:])
 	clear(l.entries[kept:]) // so that the messages can be collected

@@ -118,7 +118,8 @@ func (m *Member) send(a *Attachment, n uint64, body []byte, size int, wakes *Wak
 		}
 		m.seqs = append(m.seqs, seq)
 	}
-	c.appendLocked(Entry{Kind: Message, Seq: seq, From: m, Body: body, At: time.Now()}, &after)
+	body, box := c.packLocked(body)
+	c.appendLocked(Entry{Kind: Message, Seq: seq, From: m, Body: body, At: time.Now(), box: box}, &after)
 	c.evictLocked(&after)
 	c.settle(&after)
 	c.hub.observer.Accepted(size)

@@ -74,7 +74,7 @@ func (c *channel) lowestLocked() uint64 {
 
 func (c *channel) dropBeforeLocked(position uint64) {
 	before := c.log.octets
-	c.log.dropBefore(position)
+	c.log.dropBefore(position, c.awake == 0)
 	c.hub.octets.Add(c.log.octets - before)
 }
 
