@@ -5,7 +5,7 @@
 // # What a connection costs
 //
 // An idle connection has one goroutine, its reader, on a small stack of its own: the HTTP handler
-// has returned, and what is read is handled on a borrowed one (see stacks). It has no timer: one sweep serves all
+// has returned, and what is read is handled on a borrowed one (see stack). It has no timer: one sweep serves all
 // connections. It has no buffer, neither to read nor to write: whoever
 // puts something past a member's cursor writes it, from a pooled buffer, in its own goroutine; only
 // when the socket takes no more does a goroutine start that waits for it (see socket).

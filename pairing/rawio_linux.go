@@ -12,7 +12,6 @@ import (
 
 // A rawIO is the descriptor of a TCP connection.
 type rawIO struct {
-	*stacks
 	conn    syscall.RawConn
 	buffers *pool
 
@@ -28,15 +27,15 @@ type rawIO struct {
 }
 
 // newDescriptor returns the descriptor of a connection.
-func newDescriptor(conn net.Conn, buffers *pool, stacks *stacks) descriptor {
+func newDescriptor(conn net.Conn, buffers *pool) descriptor {
 	switch conn := conn.(type) {
 	case *net.TCPConn:
-		if raw := newRawIO(conn, buffers, stacks); raw != nil {
+		if raw := newRawIO(conn, buffers); raw != nil {
 			return raw
 		}
 	case *tls.Conn:
 		if wire, ok := conn.NetConn().(*wire); ok {
-			if raw := newRawIO(wire.Conn, buffers, stacks); raw != nil {
+			if raw := newRawIO(wire.Conn, buffers); raw != nil {
 				return &tlsIO{rawIO: raw, conn: conn, wire: wire}
 			}
 		}
@@ -45,7 +44,7 @@ func newDescriptor(conn net.Conn, buffers *pool, stacks *stacks) descriptor {
 }
 
 // newRawIO returns nil for what is no TCP connection, or is one no more.
-func newRawIO(conn net.Conn, buffers *pool, stacks *stacks) *rawIO {
+func newRawIO(conn net.Conn, buffers *pool) *rawIO {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return nil
@@ -54,7 +53,7 @@ func newRawIO(conn net.Conn, buffers *pool, stacks *stacks) *rawIO {
 	if err != nil {
 		return nil
 	}
-	r := &rawIO{stacks: stacks, conn: raw, buffers: buffers}
+	r := &rawIO{conn: raw, buffers: buffers}
 	r.write, r.read = r.writeOnce, r.readAll
 	return r
 }
@@ -132,6 +131,9 @@ func (r *rawIO) probe() {
 		}
 	})
 }
+
+// run implements descriptor.
+func (*rawIO) run(t task) { onStack(t) }
 
 // transfer makes the system call read or write, of a descriptor that never blocks. So it has no need of syscall.Read and
 // syscall.Write, which make the scheduler of Go ready for a call that takes long: that costs more than the call itself, for it

@@ -59,7 +59,7 @@ func TestEndWithOctets(t *testing.T) {
 				dialed.Close() // over the loopback interface, that has arrived when it returns
 				runtime.Gosched()
 
-				d, into := newDescriptor(conn, new(pool), new(stacks)), new(cup)
+				d, into := newDescriptor(conn, new(pool)), new(cup)
 				done := make(chan struct{})
 				tasks.Go(func() {
 					defer conn.Close()

@@ -4,4 +4,4 @@ package pairing
 
 import "net"
 
-func newDescriptor(conn net.Conn, _ *pool, _ *stacks) descriptor { return plainIO{conn} }
+func newDescriptor(conn net.Conn, _ *pool) descriptor { return plainIO{conn} }

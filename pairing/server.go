@@ -47,7 +47,6 @@ type Server struct {
 	http     http.Handler // version 2 over plain HTTP
 
 	buffers  pool         // for messages read, frames rendered and octets to send
-	stacks   stacks       // for what has been read
 	registry registry     // the open WebSockets
 	streams  atomic.Int64 // requests for events that are being answered
 }
@@ -241,7 +240,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 			conn = tcp
 		}
 	}
-	h.socket = newSocket(conn, h.server.options.WriteTimeout, h.maxMessage, &h.server.buffers, &h.server.stacks)
+	h.socket = newSocket(conn, h.server.options.WriteTimeout, h.maxMessage, &h.server.buffers)
 	if n := buffers.Reader.Buffered(); n > 0 { // a client that did not wait for the answer
 		h.socket.octets = make([]byte, n)
 		_, _ = io.ReadFull(buffers.Reader, h.socket.octets) // they are there

@@ -82,10 +82,10 @@ func (v violation) Error() string { return relay.Reason(v).String() }
 
 // newSocket wraps a connection. It is held, so that the answer to the handshake leaves together
 // with the first frame.
-func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *pool, stacks *stacks) *socket {
+func newSocket(conn net.Conn, timeout time.Duration, maxMessage int64, buffers *pool) *socket {
 	return &socket{
 		Conn:       conn,
-		descriptor: newDescriptor(conn, buffers, stacks),
+		descriptor: newDescriptor(conn, buffers),
 		timeout:    timeout,
 		buffers:    buffers,
 		start:      time.Now(),

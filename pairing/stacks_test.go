@@ -10,38 +10,56 @@ type taskFunc func()
 func (f taskFunc) do() { f() }
 
 func TestBorrowedStacks(t *testing.T) {
-	s := new(stacks)
 	done := 0
-	s.run(taskFunc(func() {
-		s.run(taskFunc(func() { done++ })) // in the midst of another
+	onStack(taskFunc(func() {
+		onStack(taskFunc(func() { done++ })) // in the midst of another
 		done++
 	}))
 	caught := func() (p any) {
 		defer func() { p = recover() }()
-		s.run(taskFunc(func() { panic("a fault") }))
+		onStack(taskFunc(func() { panic("a fault") }))
 		return nil
 	}()
-	s.run(taskFunc(func() { done++ }))
+	onStack(taskFunc(func() { done++ }))
 	if done != 3 || caught != "a fault" {
 		t.Errorf("%d tasks were done, and a panic came as %v", done, caught)
 	}
 }
 
-// A stack that the pool has dropped ends with its goroutine, which holds its work.
-func TestBorrowedStackEnds(t *testing.T) {
-	ended := make(chan struct{})
-	func() {
-		one := newStack()
-		one.work.task = taskFunc(func() {})
+// However many stacks are borrowed at one time, few are kept, and the others end with their goroutines.
+func TestBorrowedStacksEnd(t *testing.T) {
+	s := new(shelf)
+	borrowed := make([]*stack, 3*maxShelved)
+	for i := range borrowed {
+		one := s.get()
+		one.task = taskFunc(func() {})
 		one.next()
-		runtime.AddCleanup(one.work, func(ended chan struct{}) { close(ended) }, ended)
-	}()
-	for {
-		runtime.GC()
-		select {
-		case <-ended:
-			return
-		default:
+		borrowed[i] = one
+	}
+	var ended []chan struct{}
+	for i, one := range borrowed {
+		s.put(one)
+		if i >= maxShelved {
+			gone := make(chan struct{})
+			runtime.AddCleanup(one, func(gone chan struct{}) { close(gone) }, gone) // the goroutine holds it
+			ended = append(ended, gone)
 		}
+	}
+	clear(borrowed)
+	for _, gone := range ended {
+		for open := true; open; {
+			runtime.GC()
+			select {
+			case <-gone:
+				open = false
+			default:
+			}
+		}
+	}
+	if len(s.stacks) != maxShelved {
+		t.Errorf("%d are kept, want %d", len(s.stacks), maxShelved)
+	}
+	for _, one := range s.stacks {
+		one.stop()
 	}
 }

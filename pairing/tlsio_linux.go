@@ -69,5 +69,5 @@ func (t *tlsIO) run(what task) {
 		what.do()
 		return
 	}
-	t.rawIO.run(what)
+	onStack(what)
 }
