@@ -29,7 +29,7 @@ type shelf struct {
 }
 
 // maxShelved is how many stacks a shelf holds at most; others end when they are given back.
-const maxShelved = 16
+const maxShelved = 4
 
 // onStack does a task on a borrowed stack while the caller waits. If the task panics, so does the caller.
 func onStack(t task) {

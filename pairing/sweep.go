@@ -80,7 +80,9 @@ func (s *Server) Sweep(ctx context.Context) {
 			conns = s.registry.appendAll(conns[:0], shard)
 			for _, c := range conns {
 				c.checkLife(heartbeat, timeout)
-				c.socket.probe()
+				if now, heard := c.socket.times(); now-heard >= every/2 { // else what comes next tells
+					c.socket.probe()
+				}
 			}
 			clear(conns)
 		}
