@@ -50,7 +50,7 @@ type owner interface {
 	settle()                                // the reader is about to wait for the peer
 }
 
-// A descriptor is a way to read and write that does not hold a buffer while it waits, and does not wait to write. One
+// A descriptor is a way to read and write that takes as little as can be while it waits, and does not wait to write. One
 // goroutine may read and one may write at the same time.
 type descriptor interface {
 	// tryWrite writes as much as is taken at once, 0 octets if need be.
