@@ -163,6 +163,20 @@ func TestKeeperParts(t *testing.T) {
 	}
 }
 
+// A server may answer a close frame by ending the connection.
+func TestUnansweredClose(t *testing.T) {
+	t.Parallel()
+	d := serve(t, func(_ string, ws *websocket.Conn) {
+		_ = ws.WriteMessage(websocket.TextMessage, []byte(`{"link":"/second","channelid":"x"}`))
+		ws.SetCloseHandler(func(int, string) error { return nil })
+		_, _, _ = ws.ReadMessage()
+	})
+	p := openPair(t, V1{}, d)
+	if err := p.Close(); err != nil {
+		t.Errorf("closing: %v", err)
+	}
+}
+
 // What a server answers instead of an upgrade is told.
 func TestRefusals(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -255,20 +256,26 @@ func (w *socket) write() error {
 	return err
 }
 
-// close closes with code 1000 and waits for the answer, in which the server repeats the code (RFC 6455 section 5.5.1).
+// close closes with code 1000 and waits for the answer, in which the server repeats the code (RFC 6455 section 5.5.1). A server that
+// ends the connection without one, as Mozilla's does, has closed too.
 func (w *socket) close() error {
 	defer w.cut()
+	asked := false
 	err := w.within(context.Background(), closeTimeout, func() error {
 		w.closedByUs = true
 		if err := w.control(opClose, []byte{1000 >> 8, 1000 & 0xFF}); err != nil {
 			return err
 		}
+		asked = true
 		for {
 			if _, err := w.readText(); err != nil {
 				return err
 			}
 		}
 	})
+	if asked && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+		return nil
+	}
 	if closed, ok := errors.AsType[*CloseError](err); ok && (closed.Code == 1000 || closed.Code == 1005) {
 		return nil
 	}
