@@ -292,9 +292,13 @@ func (c *conn) waitForClose() {
 }
 
 // checkLife closes the connection when nothing has come for so long as the timeout, and pings it
-// when it has been idle for a heartbeat. Zero turns either off.
-func (c *conn) checkLife(heartbeat, timeout time.Duration) {
+// when it has been idle for a heartbeat. Zero turns either off. When it has been quiet, it may have ended unnoticed; before
+// that, what comes next would tell.
+func (c *conn) checkLife(heartbeat, timeout, quiet time.Duration) {
 	now, heard := c.socket.times()
+	if now-heard >= quiet {
+		c.socket.probe()
+	}
 	if timeout > 0 && now-heard >= timeout {
 		c.end(relay.ClientTimeout)
 		return

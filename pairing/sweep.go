@@ -79,10 +79,7 @@ func (s *Server) Sweep(ctx context.Context) {
 		for shard := range s.registry.shards {
 			conns = s.registry.appendAll(conns[:0], shard)
 			for _, c := range conns {
-				c.checkLife(heartbeat, timeout)
-				if now, heard := c.socket.times(); now-heard >= every/2 { // else what comes next tells
-					c.socket.probe()
-				}
+				c.checkLife(heartbeat, timeout, every/2)
 			}
 			clear(conns)
 		}

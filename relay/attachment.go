@@ -95,8 +95,8 @@ func (a *Attachment) AckHeld(seq uint64, wakes *Wakes) {
 }
 
 // Take moves the cursor over what lies past it, as many entries as dst has room for, and
-// returns how many it put there; dst must have room for one at least. They are for use until the next call. When it returns none, then
-// either the reason is None and the attachment is parked: Peer.Wake will tell when there is more;
+// returns how many it put there; dst must have room for one at least. They are for use until the next call. When it
+// returns none, then either the reason is None and the attachment is parked: Peer.Wake will tell when there is more;
 // or the channel, the seat or the attachment has ended for that reason, and nothing more will come.
 // The messages accepted before the end of a channel come first.
 func (a *Attachment) Take(dst []Entry) (int, Reason) {
