@@ -10,7 +10,7 @@ import { PNG } from 'pngjs';
 
 import { downloads, patience } from './browsers.js';
 
-export const options = { timeout: 2 * patience };
+export const options = { timeout: 5 * patience };
 
 export const sha256 = data => createHash('sha256').update(data).digest('hex');
 
@@ -35,7 +35,6 @@ export class Device {
       await context.close();
       assert.deepEqual(device.problems, []);
     });
-    device.page.setDefaultTimeout(patience);
     await device.page.setViewport(viewport);
     await prepare?.(device.page);
     await device.page.evaluateOnNewDocument(tellViolations);
@@ -46,6 +45,7 @@ export class Device {
   constructor(page) {
     this.page = page;
     this.problems = [];
+    page.setDefaultTimeout(patience);
     page.on('request', request => {
       const url = request.url();
       if (!/^(blob|data|about):/.test(url) && new URL(url).origin !== this.origin) this.problems.push(`asked for ${url}`);

@@ -27,7 +27,7 @@ const compose = (computer, phone) => `<!DOCTYPE html><style>
   <figure class="phone"><img width="350" src="data:image/png;base64,${phone}"></figure>`;
 
 test('docs/pairing.png', options, async t => {
-  const address = await start(t, '--trusted_proxy_list', '127.0.0.1');
+  const address = await start(t, '--trusted_proxy_list', '127.0.0.1', '--conn_lifespan', '300');
   const proxy = await startProxy(t, address, place);
   const chromium = await browser('chromium');
   const prepare = page => page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'light' }]);

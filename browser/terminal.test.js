@@ -51,7 +51,7 @@ for (const name of names) {
     const into = `showing ${name}`;
     mkdirSync(join(folder, into));
     const terminal = pair(t, '--server', address, '--yes', '--file', sent.path, '--directory', into);
-    const [link] = await terminal.prints('errors', /http:\S+#\S+/);
+    const [link] = await terminal.prints('errors', /http:\S+#\S+(?=\n)/); // to its end
     const device = await Device.open(t, await browser(name), link);
     await device.at('confirm');
     await talk(device, terminal, into, sent);

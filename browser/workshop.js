@@ -42,9 +42,10 @@ export function workshop() {
       return browsers.get(key);
     },
 
-    // start runs the server with some settings until the test t is over, and returns its address.
+    // start runs the server with some settings until the test t is over, and returns its address. Channels last
+    // for longer than any test may take.
     async start(t, ...settings) {
-      return (await startServer(t, program('channelserver'), ...settings)).replace('ws:', 'http:');
+      return (await startServer(t, program('channelserver'), '--conn_lifespan', '900', ...settings)).replace('ws:', 'http:');
     },
 
     // pair runs `channelctl pair` with some arguments, in the folder, until the test t is over.

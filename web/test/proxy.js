@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
 // cuttingProxy starts a proxy to an address such as ws://127.0.0.1:8000 until the test t is over. For each connection,
-// octets() says how many the client and the server may send. It returns the proxy's address and counts the cuts.
+// octets() says how many the client and the server may send. It returns the proxy's address and counts the cuts. There
+// are no more of them once cutting is false.
 export async function cuttingProxy(t, address, octets) {
   const { hostname, port } = new URL(address);
-  const proxy = { address: '', cuts: 0 };
+  const proxy = { address: '', cuts: 0, cutting: true };
   const sockets = new Set();
   const server = createServer(client => {
     const upstream = connect(port, hostname);
@@ -16,7 +17,7 @@ export async function cuttingProxy(t, address, octets) {
       sockets.add(from);
       from.setNoDelay(true);
       from.on('data', data => {
-        if (data.length < left) {
+        if (data.length < left || !proxy.cutting) {
           left -= data.length;
           to.write(data);
           return;
