@@ -15,7 +15,6 @@ const (
 	burst     = 10  // messages in one write
 	exchanges = 10  // messages of a pairing
 	busy      = 8   // channels in which there is traffic at one time
-	openers   = 4   // who open and close channels at one time
 )
 
 // settling is for what a server does after it has answered, so that its CPU time counts where it belongs.
@@ -130,7 +129,7 @@ func (t *target) traffic() error {
 // pairings opens channels, exchanges messages and closes them for a while, and returns how many.
 func (t *target) pairings(ctx context.Context, length time.Duration) (int, error) {
 	end := time.Now().Add(length)
-	return together(openers, func(int) (done int, err error) {
+	return together(load.Openers, func(int) (done int, err error) {
 		for ; time.Now().Before(end); done++ {
 			if err := load.Pairing(ctx, t.kind.door, t.dialer, octets, exchanges); err != nil {
 				return done, err

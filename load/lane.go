@@ -90,8 +90,8 @@ func same(got, want []byte) error {
 	return fmt.Errorf("%w: %.40q of %d octets, want %.40q of %d", errWrongMessage, got, len(got), want, len(want))
 }
 
-// openers is how many goroutines open connections at one time.
-const openers = 16
+// Openers is how many pairs OpenPairs opens at one time.
+const Openers = 16
 
 // OpenPairs opens so many pairs, several at a time. opened is called after each, maybe by several goroutines at one time; it
 // may be nil. The first error ends it, and all that were opened.
@@ -101,7 +101,7 @@ func OpenPairs(ctx context.Context, door Door, d *Dialer, count int, opened func
 	pairs := make([]Pair, count)
 	var next atomic.Int64
 	var tasks sync.WaitGroup
-	for range min(openers, count) {
+	for range min(Openers, count) {
 		tasks.Go(func() {
 			for i := next.Add(1) - 1; i < int64(count) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				a, b, err := door.Open(ctx, d)
@@ -135,7 +135,7 @@ func closePairs(pairs []Pair) (errs []error) {
 	var mu sync.Mutex // guards errs
 	var next atomic.Int64
 	var tasks sync.WaitGroup
-	for range min(openers, len(pairs)) {
+	for range min(Openers, len(pairs)) {
 		tasks.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(pairs)); i = next.Add(1) - 1 {
 				if err := pairs[i].Close(); err != nil {
