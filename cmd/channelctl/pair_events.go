@@ -51,7 +51,7 @@ func (t *talk) step(results <-chan result, events <-chan received) {
 		t.part(words, exitInterrupted)
 		t.deadline = time.After(goodbye)
 	case <-t.deadline:
-		t.gone = true
+		t.gone, t.stuck = true, true
 	}
 }
 
@@ -153,6 +153,9 @@ func (t *talk) handle(event encrypted.Event) {
 		creator := !t.paired && t.o.link != "" && e.Member == 1
 		if t.paired && e.Member == t.peer || creator {
 			t.gone, t.bye = true, t.bye || e.Reason == "bye"
+			if t.deadline == nil {
+				t.deadline = time.After(lastWords) // for what the server says of the message that is being sent
+			}
 		}
 	case client.Ending:
 		t.ending(e)

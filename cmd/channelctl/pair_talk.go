@@ -182,7 +182,7 @@ func (t *talk) next() *parcel {
 	}
 	quiet := o.current == nil && len(o.control) == 0
 	switch {
-	case t.gone, t.bye && !t.leaving && quiet && len(o.onTheWay) == 0:
+	case t.gone && (o.current == nil || t.stuck), t.bye && !t.leaving && quiet && len(o.onTheWay) == 0:
 		t.lost()
 	case t.leaving && quiet:
 		t.end(t.words, t.exit)
