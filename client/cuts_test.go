@@ -174,7 +174,7 @@ func TestCuts(t *testing.T) {
 		cutter := &cutter{rand: rand.New(rand.NewPCG(3, 4))}
 		url := "ws://" + newProxy(t, server.Listener.Addr().String(), cutter)
 		a := create(t, new(client.Dialer), url)
-		pairUp(t, a, join(t, new(client.Dialer), a.Link()), 200)
+		pairUp(t, a, join(t, new(client.Dialer), a.Link()), 400)
 		if cuts := cutter.count(); cuts < 5 {
 			t.Errorf("%d cuts", cuts)
 		}

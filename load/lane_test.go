@@ -147,8 +147,11 @@ func TestOpenLoopEnds(t *testing.T) {
 			_, err := to.NetConn().Read(make([]byte, 1)) // until its deadline
 			return "", err
 		}
-		loop := &OpenLoop{Lanes: []*Lane{NewLane(from, to, 64, 0)}, Rate: 100, For: 50 * time.Millisecond, Patience: time.Millisecond}
-		if name == "interrupted" {
+		loop := &OpenLoop{Lanes: []*Lane{NewLane(from, to, 64, 0)}, Rate: 100, For: 50 * time.Millisecond, Patience: time.Hour}
+		switch name {
+		case "lost":
+			loop.Patience = time.Millisecond
+		case "interrupted":
 			loop.For = time.Hour
 		}
 		if err := loop.Run(c.ctx); err == nil || c.want != "" && Kind(err) != c.want {

@@ -94,7 +94,7 @@ func TestPings(t *testing.T) {
 // A Keeper tells with what a connection was closed, and goes on with the others.
 func TestKeeper(t *testing.T) {
 	t.Parallel()
-	server, _ := startServer(t, "--conn_lifespan=1", "--heartbeat_interval=0.2s", "--client_timeout=0.8s")
+	server, _ := startServer(t, "--conn_lifespan=6", "--heartbeat_interval=1", "--client_timeout=5")
 	for _, door := range []Door{V1{}, V2{}} {
 		t.Run(fmt.Sprintf("%T", door), func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,7 +163,8 @@ func TestLimits(t *testing.T) {
 		w := newWorld(t, relay.Limits{Lifespan: 5 * time.Minute}, Options{HeartbeatInterval: 10 * time.Second, ClientTimeout: 30 * time.Second})
 		start := time.Now()
 		a, b := w.pair()
-		go a.closed(relay.ChannelExpired) // and answers pings meanwhile
+		var reading sync.WaitGroup
+		reading.Go(func() { a.closed(relay.ChannelExpired) }) // and answers pings meanwhile
 		go func() {
 			for range 4 {
 				time.Sleep(time.Minute)
@@ -181,6 +183,7 @@ func TestLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		late.closed(relay.NoSuchChannel)
+		reading.Wait()
 	})
 	bubble(t, "message size", func(t *testing.T) {
 		w := newWorld(t, relay.Limits{}, Options{MaxMessageSize: 8})

@@ -62,9 +62,9 @@ func faultsV1() []fault {
 		{"forgets who has left", "address-refused", "after bob has left: carol: expected to be refused, got the frame"},
 		{"compares whole IPv6 addresses", "address-network", "from the /64 of the first member: alice again: expected a first frame, got the close code 4012"},
 
-		{"starts the clock of a channel anew with each message", "max-period", "conn_lifespan is 4s: bob: expected the end of the connection, which is still open"},
+		{"starts the clock of a channel anew with each message", "max-period", "conn_lifespan is 8s: bob: expected the end of the connection, which is still open"},
 		{"closes expired channels with 1000", "channel-expired", `alice: expected the close code 4008 "channel-expired", got the close code 1000`},
-		{"sends pings too late", "heartbeat", "expected a ping after 2s of silence, got none in twice that time"},
+		{"sends pings too late", "heartbeat", "expected a ping after 4s of silence, got none in twice that time"},
 		{"does not count pongs as a sign of life", "silent-client", "alice, who answers pings, came with the silent one"},
 		{"does not say that a client was silent", "client-timeout", `expected the close code 4010 "client-timeout", got the close code 1000`},
 
@@ -97,9 +97,9 @@ func grossFaults() []fault {
 		{"has no max_message_size", "message-too-big", "after 65537 octets: alice: expected the end of the connection, which is still open"},
 		{"lets in whoever knows the id", "address-rule address-refused address-network", "carol: expected to be refused, got the frame"},
 		{"never ends a channel that expires", "max-period channel-expired", "expected the end of the connection, which is still open"},
-		{"ends channels too soon", "max-period", "expected the channel to live for 4s, got the close code 4008"},
+		{"ends channels too soon", "max-period", "expected the channel to live for 8s, got the close code 4008"},
 		{"sends no pings", "heartbeat silent-client", "got none in twice that time|alice, who answers pings, came with the silent one"},
-		{"sends pings to busy clients", "heartbeat", "expected no ping before 2s of silence, got one after"},
+		{"sends pings to busy clients", "heartbeat", "expected no ping before 4s of silence, got one after"},
 		{"does not notice silent clients", "silent-client client-timeout", "expected the end of the connection, which is still open"},
 		{"names places in the language of the reader", "places places-weights places-match", "with Accept-Language .*: expected the c(ity|ountry) .*, got"},
 		{"ends living channels at the start of a drain", "drain", "alice: expected living channels to go on while the server drains, for 5s, got the close code 1012 .* after"},

@@ -97,9 +97,9 @@ func (s setup) apply(k knobs) knobs {
 			k.MaxData = 2048 // as the Python tester had it
 		}
 	case lifespan:
-		k.Lifespan = 4 * time.Second
+		k.Lifespan = 8 * time.Second
 	case silence:
-		k.Heartbeat, k.ClientTimeout = 2*time.Second, 6*time.Second
+		k.Heartbeat, k.ClientTimeout = 4*time.Second, 12*time.Second
 	case base64url:
 		k.RequireBase64 = true
 	case origins:

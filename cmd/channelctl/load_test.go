@@ -16,9 +16,9 @@ func TestLoad(t *testing.T) {
 	t.Parallel()
 	server, address, _ := startServer(t)
 	pid := strconv.Itoa(server.Process.Pid)
-	at := []string{"--url", "ws://" + address, "--for", "100ms"}
+	at := []string{"--url", "ws://" + address}
 
-	status, stdout, stderr := channelctl(t, append([]string{"load", "pair", "--json", "--pid", pid, "--workers", "2", "--size", "16"}, at...)...)
+	status, stdout, stderr := channelctl(t, append([]string{"load", "pair", "--for", "100ms", "--json", "--pid", pid, "--workers", "2", "--size", "16"}, at...)...)
 	var r load.Report
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil || status != 0 || stderr != "" {
 		t.Fatalf("exit status %d, %v\n%s%s", status, err, stdout, stderr)
@@ -32,11 +32,12 @@ func TestLoad(t *testing.T) {
 		status int
 		says   []string
 	}{
-		{"idle --idle 10 --pid " + pid, 0, []string{"idle connections  10\n", "opening", "CPU for each channel opened", "memory when all was open", "server", "no errors\n"}},
-		{"churn --version 2", 0, []string{"pairings ", "CPU for each pairing", "no errors\n"}},
-		{"pair", 0, []string{"workers            16\n", "512 octets", "messages ", "p99.9", "generator"}},
-		{"relay --channels 1", 1, []string{"errors: 2 times closed with 4013 too-many-messages (start the server with --max_exchanges=0)\n"}},
-		{"resume --channels 1", 1, []string{"errors: 1 times closed with 40", "(start the server with --max_exchanges=0)\n"}},
+		{"idle --for 100ms --idle 10 --pid " + pid, 0, []string{"idle connections  10\n", "opening", "CPU for each channel opened", "memory when all was open", "server", "no errors\n"}},
+		{"churn --for 100ms --version 2", 0, []string{"pairings ", "CPU for each pairing", "no errors\n"}},
+		{"pair --for 100ms", 0, []string{"workers            16\n", "512 octets", "messages ", "p99.9", "generator"}},
+		// These end by themselves, when the channel has carried what it may.
+		{"relay --for 1h --channels 1", 1, []string{"errors: 2 times closed with 4013 too-many-messages (start the server with --max_exchanges=0)\n"}},
+		{"resume --for 1h --channels 1", 1, []string{"errors: 1 times closed with 40", "(start the server with --max_exchanges=0)\n"}},
 	} {
 		status, stdout, stderr := channelctl(t, append(append([]string{"load"}, strings.Fields(c.args)...), at...)...)
 		if status != c.status || stderr != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -94,6 +95,8 @@ func TestSoakFindsFaults(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var members []*websocket.Conn // guarded by mu, as is writing to them
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	upgrader := websocket.Upgrader{}
 	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/v2/") {
@@ -107,8 +110,15 @@ func TestSoakFindsFaults(t *testing.T) {
 		defer ws.Close()
 		mu.Lock()
 		_ = ws.WriteJSON(map[string]string{"link": "/v1/ws/x", "channelid": "x"})
-		members = append(members, ws)
+		if members = append(members, ws); len(members) == 2 {
+			cancel() // the pair that is there goes on to its end, and no other comes
+		}
 		mu.Unlock()
+		ws.SetCloseHandler(func(code int, _ string) error { // not between two copies
+			mu.Lock()
+			defer mu.Unlock()
+			return ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""))
+		})
 		for {
 			_, text, err := ws.ReadMessage()
 			if err != nil {
@@ -128,10 +138,11 @@ func TestSoakFindsFaults(t *testing.T) {
 	defer fake.Close()
 	r := &report{Failures: make(map[string]int)}
 	address := strings.Replace(fake.URL, "http", "ws", 1)
-	status, stdout, _ := channelctl(t, "soak", "--url", address, "--for", "1ms", "--pairs", "1", "--bad", "0", "--json")
-	// Who has heard everything closes with copies unread: that resets the connection, and may lose what it has said last.
-	if err := json.Unmarshal([]byte(stdout), r); err != nil || status != 1 || r.Duplicated == 0 || r.Duplicated+r.Lost != perPair {
-		t.Errorf("exit status %d, %v: %s", status, err, stdout)
+	var stdout, stderr bytes.Buffer
+	status := run(ctx, []string{"soak", "--url", address, "--for", "1h", "--pairs", "1", "--bad", "0", "--json"}, &stdout, &stderr)
+	// What was not yet passed on when its reader closed is lost, both copies of it.
+	if err := json.Unmarshal(stdout.Bytes(), r); err != nil || status != 1 || r.Duplicated == 0 || r.Duplicated+r.Lost != perPair {
+		t.Errorf("exit status %d, %v: %s%s", status, err, &stdout, &stderr)
 	}
 }
 

@@ -53,9 +53,7 @@ func TestDrainLetsLivingChannelsFinish(t *testing.T) {
 		c.bye()
 	}
 	joined.send("alone")
-	if channels := p.metric("channelserver_channels"); channels != 1 {
-		t.Errorf("%v channels are left, want 1", channels)
-	}
+	p.becomes("channelserver_channels", 1) // a close frame is answered before the seat is given up
 	joined.bye()
 	exits0(p)
 }

@@ -123,6 +123,7 @@ func TestFloodOfMessages(t *testing.T) {
 	hearing.Go(func() {
 		for n := range most {
 			var envelope struct{ Message string }
+			b.ws.SetReadDeadline(time.Now().Add(patience))
 			if err := b.ws.ReadJSON(&envelope); err != nil || envelope.Message != fmt.Sprint(n) {
 				t.Errorf("message %d: %q, %v", n, envelope.Message, err)
 				return
@@ -312,7 +313,7 @@ func TestSlowRequests(t *testing.T) {
 func TestZeroWindows(t *testing.T) {
 	t.Parallel()
 	const peers, messages = 8, 200
-	p := start(t, "--max_exchanges=0", "--conn_lifespan=0", "--write_timeout=1s", "--max_kept=100000000", "--max_channel_connections=10")
+	p := start(t, "--max_exchanges=0", "--conn_lifespan=0", "--write_timeout=5s", "--max_kept=100000000", "--max_channel_connections=10")
 	beside := p.healthyPair()
 	a, b := p.pair()
 	for range peers {

@@ -396,6 +396,7 @@ func (c *client) hears(want string) (sender map[string]string) {
 		Message string
 		Sender  map[string]string
 	}
+	c.ws.SetReadDeadline(time.Now().Add(patience))
 	if err := c.ws.ReadJSON(&envelope); err != nil || envelope.Message != want {
 		c.t.Fatalf("got the message %q, %v; want %q", envelope.Message, err, want)
 	}
@@ -414,6 +415,7 @@ func talk(a, b *client) {
 // closed reads on; the connection must end with this close code and reason and nothing before it.
 func (c *client) closed(code int, reason string) {
 	c.t.Helper()
+	c.ws.SetReadDeadline(time.Now().Add(patience))
 	_, text, err := c.ws.ReadMessage()
 	frame, ok := errors.AsType[*websocket.CloseError](err)
 	if !ok || frame.Code != code || frame.Text != reason {

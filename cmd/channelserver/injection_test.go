@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // injected are things that would be a line, a colour or no text in a log that took them as they are.
@@ -121,6 +122,7 @@ func TestSeriesAreBounded(t *testing.T) {
 			defer conn.Close()
 			answers := bufio.NewReader(conn)
 			for n := 0; n < strangers/clients; n += perWrite {
+				conn.SetDeadline(time.Now().Add(patience))
 				var requests strings.Builder
 				for i := range perWrite {
 					who := client*strangers/clients + n + i

@@ -77,6 +77,7 @@ func (p *process) rawJoin(path string) *rawSocket {
 // next reads a frame of the server's and returns it in words: its kind, for a close frame its code,
 // and its payload.
 func (s *rawSocket) next() (string, error) {
+	s.SetDeadline(time.Now().Add(patience))
 	var head [2]byte
 	if _, err := io.ReadFull(s.from, head[:]); err != nil {
 		return "", err

@@ -109,17 +109,16 @@ func TestGoneWithoutClose(t *testing.T) {
 	beside.calm()
 }
 
-// A client that has vanished without closing anything says nothing more, not even to pings.
+// A client that has vanished without closing anything says nothing more, not even to pings. That others are left alone is
+// tested in package pairing: here they would have to say something within a second, whatever the machine does.
 func TestVanished(t *testing.T) {
 	t.Parallel()
-	p := start(t, "--max_exchanges=0", "--conn_lifespan=0", "--client_timeout=1s", "--heartbeat_interval=300ms")
-	beside := p.healthyPair()
+	p := start(t, "--conn_lifespan=0", "--client_timeout=1s", "--heartbeat_interval=300ms")
 	for range 10 {
 		p.rawJoin("/v1/ws/")
 	}
 	p.becomes(`channelserver_conn_closed_total{reason="client-timeout"}`, 10)
-	p.becomes("channelserver_connections", 2)
-	beside.calm()
+	p.becomes("channelserver_connections", 0)
 }
 
 // What a client says is coming takes no memory before it comes.
