@@ -119,7 +119,7 @@ func TestArguments(t *testing.T) {
 // not matter here.
 func TestQuickRun(t *testing.T) {
 	var table, progress bytes.Buffer
-	if err := run(t.Context(), strings.Fields("--quick --rounds 2 --slice 100ms --servers chat"), &table, &progress); err != nil {
+	if err := run(t.Context(), strings.Fields("--quick --rounds 2 --slice 20ms --servers chat"), &table, &progress); err != nil {
 		t.Fatalf("%v\n%s", err, progress.String())
 	}
 	for i := range figures {

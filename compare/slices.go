@@ -98,7 +98,7 @@ func together(workers int, do func(worker int) (int, error)) (int, error) {
 func (t *target) relay(lanes [][2]*load.Lane, burst int, length time.Duration) (int, error) {
 	end := time.Now().Add(length)
 	return together(busy, func(worker int) (messages int, err error) {
-		for i := worker; time.Now().Before(end); i += busy {
+		for i := worker; messages == 0 || time.Now().Before(end); i += busy {
 			if i >= len(lanes) {
 				i = worker
 			}
@@ -130,7 +130,7 @@ func (t *target) traffic() error {
 func (t *target) pairings(ctx context.Context, length time.Duration) (int, error) {
 	end := time.Now().Add(length)
 	return together(load.Openers, func(int) (done int, err error) {
-		for ; time.Now().Before(end); done++ {
+		for ; done == 0 || time.Now().Before(end); done++ {
 			if err := load.Pairing(ctx, t.kind.door, t.dialer, octets, exchanges); err != nil {
 				return done, err
 			}
