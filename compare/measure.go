@@ -27,7 +27,7 @@ type comparison struct {
 }
 
 const (
-	openings  = 1_200 // channels opened for each second of a slice, at most maxOpened
+	openings  = 4_800 // channels opened for each second of a slice, at most maxOpened
 	maxOpened = 4_000
 	rate      = 2_000 // messages in a second
 	rateTo    = 200   // channels that take turns in it
