@@ -9,10 +9,9 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { createChannel, joinChannel } from '../channel.js';
-import { buildServer, memory, next, startServer, WebSocket } from './server.js';
+import { buildServer, limit, memory, next, startServer, WebSocket } from './server.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-const limit = { timeout: 120_000 }; // of a test that hangs
 
 let built, channelctl;
 before(() => {

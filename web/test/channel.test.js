@@ -7,13 +7,11 @@ import { ChannelError, createChannel, joinChannel, resumeChannel } from '../chan
 import { decode, encode } from '../seal.js';
 import * as transport from '../transport.js';
 import { fakeNetwork, settle, welcome } from './fakes.js';
-import { buildServer, memory, next, startServer, WebSocket } from './server.js';
+import { buildServer, limit, memory, next, startServer, WebSocket } from './server.js';
 
 let built;
 before(() => (built = buildServer()));
 after(() => built.remove());
-
-const limit = { timeout: 120_000 }; // of a test that hangs
 
 const options = more => ({ storage: memory(), window: new EventTarget(), WebSocket, ...more });
 

@@ -3,6 +3,9 @@
 export { buildServer, startServer } from '../../interop/server.js';
 export { WebSocket } from 'ws';
 
+// limit is how long a test may hang, in milliseconds, as an option of test.
+export const limit = { timeout: 120_000 };
+
 // memory is a storage such as sessionStorage.
 export function memory() {
   const items = new Map();

@@ -8,14 +8,13 @@ import { after, before, test } from 'node:test';
 
 import { createChannel, joinChannel, resumeChannel } from '../transport.js';
 import { reason } from './fakes.js';
-import { buildServer, memory, next, startServer, WebSocket } from './server.js';
+import { buildServer, limit, memory, next, startServer, WebSocket } from './server.js';
 
 let built;
 before(() => (built = buildServer()));
 after(() => built.remove());
 
 const open = { WebSocket, storage: null };
-const limit = { timeout: 120_000 }; // of a test that hangs
 
 // told waits for all these events of a channel, and returns what each said.
 const told = (channel, ...types) => Promise.all(types.map(type => next(channel, type)));
